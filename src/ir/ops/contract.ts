@@ -1,0 +1,86 @@
+// Contractions: products summed over a shared dim.
+
+import { DTypeError, ShapeError, showShape } from '../../base/errors.ts';
+import { broadcastShapes } from '../../base/shape.ts';
+import type { Node } from '../node.ts';
+import type { OpDef } from '../op.ts';
+import { build, defineOp } from '../op.ts';
+import { reshape } from './movement.ts';
+
+export interface MatmulAttrs {
+  /** Whether a (b) is stored with its last two dims swapped. */
+  readonly ta: boolean;
+  readonly tb: boolean;
+}
+export interface MatmulDims {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+export function matmulDims(a: Node, b: Node, { ta, tb }: MatmulAttrs): MatmulDims {
+  const [ra, rb] = [a.shape.length, b.shape.length];
+  return {
+    M: a.shape[ta ? ra - 1 : ra - 2]!,
+    K: a.shape[ta ? ra - 2 : ra - 1]!,
+    N: b.shape[tb ? rb - 2 : rb - 1]!,
+  };
+}
+
+export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
+  name: 'matmul',
+  doc: 'C = A B over the last two dims; leading dims broadcast; ta and tb take an operand transposed.',
+  kind: 'contraction',
+  arity: 2,
+  shape: (src, attrs) => {
+    const [a, b] = src as [Node, Node];
+    if (a.shape.length < 2 || b.shape.length < 2) {
+      throw new ShapeError('matmul', 'both need at least 2 dims', `${showShape(a.shape)} and ${showShape(b.shape)}`, 'unsqueeze the vector');
+    }
+    const { M, N, K } = matmulDims(a, b, attrs);
+    const kb = b.shape[attrs.tb ? b.shape.length - 1 : b.shape.length - 2]!;
+    if (K !== kb) {
+      throw new ShapeError(
+        'matmul',
+        'the inner sizes must agree',
+        `${showShape(a.shape)}${attrs.ta ? 'ᵀ' : ''} and ${showShape(b.shape)}${attrs.tb ? 'ᵀ' : ''}: ${K} against ${kb}`,
+        'transpose one of them, or check the layer sizes',
+      );
+    }
+    return [...broadcastShapes('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)]), M, N];
+  },
+  dtype: ([a, b]) => {
+    if (a!.dtype !== b!.dtype) throw new DTypeError('matmul', 'both must have one dtype', `${a!.dtype} and ${b!.dtype}`, 'convert one with .to(dtype)');
+    if (a!.dtype === 'bool') throw new DTypeError('matmul', 'it takes numbers', 'bool', 'convert with .to(dtype)');
+    return a!.dtype;
+  },
+  vjp: (g, n, i) => {
+    const [a, b] = n.src as [Node, Node];
+    const { ta, tb } = n.attrs;
+    if (i === 0) return ta ? matmul(b, g, { ta: tb, tb: true }) : matmul(g, b, { ta: false, tb: !tb });
+    return tb ? matmul(g, a, { ta: true, tb: ta }) : matmul(a, g, { ta: !ta, tb: false });
+  },
+  linearIn: [0, 1],
+  batch: (src, batched, n) => {
+    // Leading dims align right: give both the same rank before the batch goes in front.
+    const rank = Math.max(...n.src.map(s => s.shape.length));
+    const [a, b] = src.map((s, i) => {
+      const own = batched[i] ? s.shape.slice(1) : s.shape;
+      return reshape(s, [batched[i] ? s.shape[0]! : 1, ...Array<number>(rank - own.length).fill(1), ...own]);
+    });
+    return matmul(a!, b!, n.attrs);
+  },
+  cost: 2,
+  samples: () => [
+    { shapes: [[3, 4], [4, 5]], attrs: { ta: false, tb: false } },
+    { shapes: [[4, 3], [5, 4]], attrs: { ta: true, tb: true } },
+    { shapes: [[2, 1, 3, 4], [5, 4, 2]], attrs: { ta: false, tb: false } },
+    { shapes: [[17, 33], [33, 29]], attrs: { ta: false, tb: false } },
+    { shapes: [[0, 4], [4, 5]], attrs: { ta: false, tb: false } },
+    { shapes: [[3, 0], [0, 2]], attrs: { ta: false, tb: false } },
+  ],
+  errors: () => [
+    { shapes: [[3, 4], [5, 6]], attrs: { ta: false, tb: false }, message: 'matmul: the inner sizes must agree, got (3, 4) and (5, 6): 4 against 5' },
+  ],
+});
+const PLAIN: MatmulAttrs = { ta: false, tb: false };
+export const matmul = (a: Node, b: Node, attrs: MatmulAttrs = PLAIN): Node => build(matmulDef, [a, b], attrs);

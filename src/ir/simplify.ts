@@ -1,0 +1,116 @@
+// The algebra of the graph, as tables of rules for rewrite.ts.
+// In: a node. Out: a simpler one, or null. Not its job: choosing kernels.
+
+import { DTYPES, isFloat } from '../base/dtype.ts';
+import { numel, sameShape } from '../base/shape.ts';
+import type { Node } from './node.ts';
+import { build } from './op.ts';
+import { argOf, cast, castDef, constant, constValue, isConst } from './ops/elementwise.ts';
+import { cat, narrow, reshape } from './ops/movement.ts';
+import { countOf, type ReduceAttrs } from './ops/reduce.ts';
+import { rewrite, type Rule, type Trace } from './rewrite.ts';
+import { withExprs } from './scalar.ts';
+
+/** Composites become plain ops. */
+const expandComposites: Rule[] = [n => (n.op.decompose === null ? null : n.op.decompose(n.src, n.attrs))];
+
+/** No-ops go; chains of one movement become one. */
+const canonicalize: Rule[] = [
+  // alias and detach matter to gradients only
+  n => (n.op.kind === 'elementwise' && n.op.cost === 0 && n.src.length === 1 ? n.src[0]! : null),
+  // cast(cast(x)) where the inner one loses nothing
+  n => {
+    if (n.op !== (castDef as unknown as typeof n.op)) return null;
+    const [x] = n.src as [Node];
+    if (x.dtype === n.dtype) return x;
+    if (x.op !== n.op) return null;
+    const inner = x.src[0]!;
+    return widens(inner, x) ? cast(inner, n.dtype) : null;
+  },
+  // reshape(reshape(x)), and reshape to the shape it has
+  n => {
+    if (!n.op.relabels) return null;
+    const [x] = n.src as [Node];
+    if (sameShape(x.shape, n.shape)) return x;
+    return x.op.relabels && x.value === null ? reshape(x.src[0]!, n.shape) : null;
+  },
+];
+const widens = (from: Node, to: Node): boolean => {
+  const a = DTYPES[from.dtype];
+  const b = DTYPES[to.dtype];
+  if (a.category === b.category) return from.dtype !== 'uint8' && a.bytes <= b.bytes && from.dtype !== 'bfloat16';
+  return a.category === 0;
+};
+
+/** Arithmetic with constants. */
+const fold: Rule[] = [
+  // an elementwise op on constants alone
+  n => {
+    if (n.op.kind !== 'elementwise' || n.op.usesPosition || n.src.length === 0 || n.shape.length > 0) return null;
+    if (!n.src.every(s => isConst(s))) return null;
+    return withExprs(() => {
+      const e = n.op.scalar!(n.src.map(s => s.op.scalar!([], s.attrs, s.dtype)), n.attrs, n.dtype);
+      return e.op === 'const' && DTYPES[n.dtype].bytes >= 4 ? constant(e.value, n.dtype, n.device) : null;
+    });
+  },
+  // x·1, x+0, x−0, x/1: the identities of each op are found by trying its body on a symbol and the constant
+  n => {
+    if (n.op.kind !== 'elementwise' || n.src.length !== 2 || !isFloat(n.dtype)) return null;
+    const at = n.src.findIndex(s => isConst(s));
+    if (at < 0) return null;
+    const other = n.src[1 - at]!;
+    if (other.dtype !== n.dtype || !sameShape(other.shape, n.shape)) return null;
+    return withExprs(() => {
+      const k = n.src[at]!;
+      const x = argOf(n, 1 - at);
+      const c = k.op.scalar!([], k.attrs, k.dtype);
+      const e = n.op.scalar!(at === 0 ? [c, x] : [x, c], n.attrs, n.dtype);
+      return e === x || (n.op.additive && Number(constValue(k)) === 0 && at === 1) ? other : null;
+    });
+  },
+];
+
+/** A reduction this large with so few results is cut in two, so that threads can share it (the cut depends on shape only). */
+const SPLIT_FROM = 32768;
+const FEW_RESULTS = 64;
+const CHUNKS = 64;
+const splitReductions: Rule[] = [
+  n => {
+    if (n.op.kind !== 'reduce' || n.op.fold!.positional || n.op.fold!.merge === null) return null;
+    const [x] = n.src as [Node];
+    const { dims, keepdim } = n.attrs as ReduceAttrs;
+    const count = countOf(x, dims);
+    const results = numel(n.shape);
+    if (count < 2048 || count * results < SPLIT_FROM || results > FEW_RESULTS || results === 0) return null;
+    const d = dims[0]!;
+    const size = x.shape[d]!;
+    const again = (y: Node, at: readonly number[]): Node => build(n.op, [y], { dims: at, keepdim: false });
+    const finish = (y: Node): Node => (keepdim ? reshape(y, n.shape) : y);
+    if (dims.length > 1 && size >= 16 && size <= 8192) {
+      return finish(again(again(x, dims.slice(1)), [d]));
+    }
+    const chunks = chunkCount(size);
+    if (chunks < 8) return null;
+    const each = Math.floor(size / chunks);
+    const main = narrow(x, d, 0, chunks * each);
+    const split = reshape(main, [...x.shape.slice(0, d), chunks, each, ...x.shape.slice(d + 1)]);
+    // (…, chunks, each, …): reduce everything but the chunks, then the chunks (joined with what was left over).
+    const part = again(split, [d + 1, ...dims.slice(1).map(k => k + 1)]);
+    const left = size - chunks * each;
+    if (left === 0) return finish(again(part, [d]));
+    const tail = build(n.op, [narrow(x, d, chunks * each, left)], { dims, keepdim: false });
+    const row = reshape(tail, [...tail.shape.slice(0, d), 1, ...tail.shape.slice(d)]);
+    return finish(again(cat([part, row], d), [d]));
+  },
+];
+function chunkCount(size: number): number {
+  for (let c = CHUNKS; c <= CHUNKS * 2; c++) if (size % c === 0 && size / c >= 16) return c;
+  return size >= CHUNKS * 16 ? CHUNKS : size >= 256 ? 16 : 1;
+}
+
+/** All passes in order; DEBUG=3 prints the graph after each. */
+export function simplify(roots: readonly Node[], trace: Trace | null = null): Node[] {
+  let r = rewrite(roots, expandComposites, 'expand composites', trace);
+  r = rewrite(r, [...canonicalize, ...fold], 'canonicalize and fold', trace);
+  return rewrite(r, splitReductions, 'split reductions', trace);
+}

@@ -1,0 +1,410 @@
+// One compiled plan of the cpu device: homes for its values, a block of parameters and commands, and the run itself.
+// In: a program spec. Out: an Executable. Not its job: buffers' policy and code storage (cpu.ts).
+
+import { type DType, readElement, typedArray, writeElement } from '../base/dtype.ts';
+import { lower } from '../codegen/lower.ts';
+import { emitLoops, type Emitted, type Target } from '../codegen/wasm.ts';
+import type { Node, Storage } from '../ir/node.ts';
+import type { HostValue } from '../ir/op.ts';
+import type { HostScalar } from '../ir/ops/elementwise.ts';
+import { emitGemm, gemmLimit } from '../kernels/gemm.ts';
+import { fuse } from '../schedule/fuse.ts';
+import { type HostKernel, type Kernel, nameOf, type Value, writesOf } from '../schedule/kernel.ts';
+import { type Lifetime, planArena } from '../schedule/memory.ts';
+import { orderKernels } from '../schedule/order.ts';
+import type { CpuBuffer } from './buffer.ts';
+import { COMMAND_WORDS, MAX_TASKS, TASK_WORDS } from './control.ts';
+import type { CpuDevice } from './cpu.ts';
+import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
+
+/** Results up to this size are copied to JavaScript at once. */
+const SMALL_RESULT = 16384;
+/** Nanoseconds per scalar operation, about: decides what threads share. A constant, so that splits depend on shape only. */
+const NS_PER_OP = 0.15;
+const INLINE_BELOW_NS = 8_000;
+const TASK_NS = 12_000;
+const WAKE_FROM_NS = 150_000;
+
+/** One function with the ranges that it runs over. */
+export interface Piece {
+  readonly emitted: Emitted;
+  readonly tasks: readonly (readonly [number, number])[];
+}
+export interface Pieces {
+  readonly pieces: readonly Piece[];
+  /** Bytes of working memory, after the kernel's buffers in the parameter block. */
+  readonly scratch: readonly number[];
+}
+
+/** Cuts a range into tasks by the work in it. */
+export function cutRange(range: number, work: number, align: number): [number, number][] {
+  const ns = work * NS_PER_OP;
+  if (ns < INLINE_BELOW_NS || range < 2) return [[0, range]];
+  const wanted = Math.min(64, Math.max(2, Math.ceil(ns / TASK_NS)), range);
+  const each = Math.ceil(Math.ceil(range / wanted) / align) * align;
+  const out: [number, number][] = [];
+  for (let at = 0; at < range; at += each) out.push([at, Math.min(at + each, range)]);
+  return out;
+}
+
+function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
+  if (k.kind === 'gemm') return emitGemm(k, target);
+  const program = lower(k);
+  const emitted = emitLoops(program, k.buffers.length, target);
+  const align = program.range >= 1024 ? 16 : 1;
+  return { pieces: [{ emitted, tasks: cutRange(program.range, k.work, align) }], scratch: [] };
+}
+
+/** Where a value lives during a run. */
+type Home =
+  | { readonly kind: 'arena'; readonly life: number }
+  | { readonly kind: 'external'; readonly index: number }
+  | { readonly kind: 'uniform'; readonly offset: number };
+
+type Segment =
+  | { readonly kind: 'run'; readonly first: number; readonly count: number; readonly ns: number }
+  | { readonly kind: 'host'; readonly kernel: HostKernel }
+  | { readonly kind: 'check' };
+
+type Result =
+  /** Already in its target. */
+  | { readonly kind: 'done' }
+  /** Copied to its target at the end. */
+  | { readonly kind: 'commit'; readonly home: Home; readonly target: number; readonly bytes: number }
+  | { readonly kind: 'copy'; readonly home: Home; readonly bytes: number }
+  /** A buffer of its own, made for each run. */
+  | { readonly kind: 'own'; readonly external: number; readonly bytes: number }
+  /** The same value as another root. */
+  | { readonly kind: 'same'; readonly root: number }
+  | { readonly kind: 'empty' };
+
+interface Command {
+  readonly fn: number;
+  readonly tasks: (readonly [word: number, begin: number, end: number])[];
+  parallel: boolean;
+  readonly step: number;
+}
+
+export class CpuPlan implements Executable {
+  readonly kernels: readonly KernelInfo[];
+  readonly bytes: number;
+  private readonly device: CpuDevice;
+  private readonly segments: Segment[] = [];
+  private readonly raising: Node[] = [];
+  private readonly results: Result[] = [];
+  private readonly uniformAt: { offset: number; dtype: DType }[] = [];
+  /** Sources, then targets, then own results: the words that hold their address, and the address they hold. */
+  private readonly external: { words: number[]; ptr: number }[] = [];
+  private readonly staging: number[] = [];
+  private readonly targetAt: number;
+  private readonly arenaWords: (readonly [word: number, life: number])[] = [];
+  private readonly offsets: readonly number[];
+  private readonly arenaBytes: number;
+  private readonly homes = new Map<Value, Home>();
+  private epoch = -1;
+  private block: number;
+  private readonly commandsAt: number;
+  private readonly wake: boolean;
+
+  constructor(device: CpuDevice, spec: ProgramSpec) {
+    this.device = device;
+    const schedule = fuse(spec.roots, { gemm: gemmLimit, hostOps: true });
+    const { values, valueOf } = schedule;
+    const sourceIndex = new Map(spec.sources.map((n, i) => [n, i]));
+
+    const wanted = new Map<Value, number>();
+    spec.roots.forEach((r, i) => {
+      const v = valueOf(r)!;
+      if (spec.targetOf[i]! >= 0 && v.kind === 'computed' && !wanted.has(v)) wanted.set(v, spec.targetOf[i]!);
+    });
+    const aliasOf = (v: Value): number => (v.kind === 'source' ? spec.aliasOf[sourceIndex.get(v.node)!]! : -1);
+    const { order, direct, checkAt } = orderKernels(schedule.kernels, wanted, aliasOf);
+
+    // Who lives where, and for how long.
+    const lives: Lifetime[] = [];
+    const first = new Map<Value, number>();
+    const last = new Map<Value, number>();
+    order.forEach((k, step) => {
+      for (const v of k.buffers) {
+        if (!first.has(v)) first.set(v, step);
+        last.set(v, step);
+      }
+    });
+    const newLife = (bytes: number, from: number, to: number): Home => ({ kind: 'arena', life: lives.push({ bytes: Math.max(bytes, 1), from, to }) - 1 });
+    const newExternal = (): number => this.external.push({ words: [], ptr: 0 }) - 1;
+    for (const n of spec.sources) {
+      newExternal();
+      const v = valueOf(n);
+      // A source without an address passes through the arena.
+      this.staging.push(v === undefined ? -1 : lives.push({ bytes: Math.max(v.bytes, 1), from: -1, to: last.get(v) ?? -1 }) - 1);
+    }
+    this.targetAt = this.external.length;
+    const targets = spec.targetOf.reduce((n, t) => Math.max(n, t + 1), 0);
+    for (let t = 0; t < targets; t++) newExternal();
+    const rootOf = new Map<Value, number>();
+    spec.roots.forEach((r, i) => {
+      if (!rootOf.has(valueOf(r)!)) rootOf.set(valueOf(r)!, i);
+    });
+    let uniformBytes = 0;
+    for (const v of values) {
+      if (v.kind === 'source') this.homes.set(v, { kind: 'external', index: sourceIndex.get(v.node)! });
+      else if (v.kind === 'uniform') {
+        this.homes.set(v, { kind: 'uniform', offset: uniformBytes });
+        uniformBytes += 8;
+      } else if (direct.has(v)) this.homes.set(v, { kind: 'external', index: this.targetAt + direct.get(v)! });
+      else {
+        const root = rootOf.get(v);
+        const large = root !== undefined && spec.targetOf[root]! < 0 && v.bytes > SMALL_RESULT;
+        if (large) this.homes.set(v, { kind: 'external', index: newExternal() });
+        else this.homes.set(v, newLife(v.bytes, first.get(v) ?? 0, root !== undefined ? order.length : (last.get(v) ?? 0)));
+      }
+    }
+    spec.roots.forEach((r, i) => {
+      this.results.push(this.resultOf(valueOf(r)!, i, spec, rootOf, direct));
+    });
+
+    // Code, parameters, commands.
+    const words: number[] = new Array((uniformBytes + 8) >> 2).fill(0);
+    const uniformWords: (readonly [word: number, offset: number])[] = [];
+    const point = (home: Home): void => {
+      const word = words.push(0) - 1;
+      if (home.kind === 'arena') this.arenaWords.push([word, home.life]);
+      else if (home.kind === 'external') this.external[home.index]!.words.push(word);
+      else uniformWords.push([word, home.offset]);
+    };
+    const commands: Command[] = [];
+    const infos: KernelInfo[] = [];
+    let opened = 0;
+    let ns = 0;
+    let parallelNs = 0;
+    const close = (): void => {
+      if (commands.length > opened) this.segments.push({ kind: 'run', first: opened, count: commands.length - opened, ns });
+      opened = commands.length;
+      ns = 0;
+    };
+    order.forEach((k, step) => {
+      if (step === checkAt) {
+        close();
+        this.segments.push({ kind: 'check' });
+      }
+      for (const n of k.nodes) if (n.op.raises !== null) this.raising.push(n);
+      if (k.kind === 'host') {
+        close();
+        this.segments.push({ kind: 'host', kernel: k });
+        infos.push(infoOf(k));
+        return;
+      }
+      const { pieces, scratch } = piecesOf(k, device.target);
+      const scratchHomes = scratch.map(bytes => newLife(bytes, step, step));
+      pieces.forEach((piece, i) => {
+        const fn = device.addFunction(piece.emitted);
+        const at = words.length;
+        for (const v of k.buffers) point(this.homes.get(v)!);
+        for (const h of scratchHomes) point(h);
+        words.push(...piece.emitted.ints);
+        const tasks = piece.tasks.map(([b, e]) => [at, b, e] as const);
+        const parallel = tasks.length > 1 && !piece.emitted.mainThreadOnly;
+        if (parallel) parallelNs += (k.work * NS_PER_OP) / pieces.length;
+        const prev = commands[commands.length - 1];
+        const joins =
+          prev !== undefined && prev.fn === fn && i === 0 && pieces.length === 1 && commands.length > opened &&
+          prev.tasks.length + tasks.length <= MAX_TASKS && independent(order, prev.step, step);
+        if (joins) {
+          prev.tasks.push(...tasks);
+          prev.parallel ||= parallel;
+        } else {
+          commands.push({ fn, tasks, parallel, step });
+          if (i === 0) infos.push(infoOf(k));
+        }
+      });
+      ns += k.work * NS_PER_OP;
+    });
+    close();
+    if (checkAt === order.length) this.segments.push({ kind: 'check' });
+    device.link();
+    const arena = planArena(lives);
+    this.offsets = arena.offsets;
+    this.arenaBytes = arena.peakBytes;
+    this.kernels = infos;
+    this.wake = parallelNs >= WAKE_FROM_NS;
+
+    // One block of memory: uniforms and parameters, tasks, commands.
+    const taskWords = commands.reduce((n, c) => n + c.tasks.length * TASK_WORDS, 0);
+    this.bytes = (words.length + taskWords + commands.length * COMMAND_WORDS) * 4;
+    this.block = device.alloc(this.bytes, 'cpu');
+    const w = device.words();
+    const base = this.block >> 2;
+    w.set(words, base);
+    for (const [word, offset] of uniformWords) w[base + word] = this.block + offset;
+    let at = base + words.length;
+    const starts = commands.map(c => {
+      const start = at;
+      for (const [word, begin, end] of c.tasks) {
+        w[at++] = this.block + word * 4;
+        w[at++] = begin;
+        w[at++] = end;
+      }
+      return start * 4;
+    });
+    this.commandsAt = at * 4;
+    commands.forEach((c, i) => {
+      w[at++] = c.fn;
+      w[at++] = starts[i]!;
+      w[at++] = c.tasks.length;
+      w[at++] = c.parallel ? 1 : 0;
+    });
+    for (const n of spec.uniforms) {
+      const v = valueOf(n);
+      const h = v === undefined ? undefined : this.homes.get(v);
+      this.uniformAt.push({ offset: h?.kind === 'uniform' ? h.offset : -1, dtype: n.dtype });
+    }
+  }
+
+  private resultOf(v: Value, i: number, spec: ProgramSpec, rootOf: ReadonlyMap<Value, number>, direct: ReadonlyMap<Value, number>): Result {
+    const target = spec.targetOf[i]!;
+    const home = this.homes.get(v)!;
+    if (v.bytes === 0) return target >= 0 ? { kind: 'done' } : { kind: 'empty' };
+    if (target >= 0) {
+      return direct.get(v) === target ? { kind: 'done' } : { kind: 'commit', home, target, bytes: v.bytes };
+    }
+    const one = rootOf.get(v)!;
+    if (v.kind === 'computed' && !direct.has(v) && one !== i && spec.targetOf[one]! < 0) return { kind: 'same', root: one };
+    if (home.kind === 'external' && v.kind === 'computed' && !direct.has(v)) return { kind: 'own', external: home.index, bytes: v.bytes };
+    return { kind: 'copy', home, bytes: v.bytes };
+  }
+
+  private addressOf(h: Home): number {
+    if (h.kind === 'arena') return this.device.arena(this.arenaBytes) + this.offsets[h.life]!;
+    return h.kind === 'external' ? this.external[h.index]!.ptr : this.block + h.offset;
+  }
+
+  run(sources: readonly Storage[], uniforms: readonly HostScalar[], targets: readonly Storage[]): (Storage | null)[] {
+    const { device } = this;
+    device.begin();
+    for (const t of targets) device.pin(t as CpuBuffer);
+    const staged: number[] = [];
+    for (let i = 0; i < sources.length; i++) {
+      if (this.staging[i]! >= 0 && !device.pinSource(sources[i] as CpuBuffer)) staged.push(i);
+    }
+    const out: (Storage | null)[] = new Array(this.results.length).fill(null);
+    const made: CpuBuffer[] = [];
+    try {
+      for (const r of this.results) if (r.kind === 'own') made.push(device.newResult(r.bytes));
+      const arena = device.arena(this.arenaBytes);
+      const w = device.words();
+      this.relocate(w, arena);
+      for (const i of staged) {
+        const at = arena + this.offsets[this.staging[i]!]!;
+        device.bytes().set((sources[i] as CpuBuffer).host!, at);
+        this.point(w, i, at);
+      }
+      for (let i = 0; i < sources.length; i++) {
+        const b = sources[i] as CpuBuffer;
+        if (b.ptr !== 0) this.point(w, i, b.ptr);
+      }
+      for (let t = 0; t < targets.length; t++) this.point(w, this.targetAt + t, (targets[t] as CpuBuffer).ptr);
+      let m = 0;
+      for (const r of this.results) if (r.kind === 'own') this.point(w, r.external, made[m++]!.ptr);
+      this.writeUniforms(uniforms);
+      // Copies of sources are taken before anything can replace them.
+      this.results.forEach((r, i) => {
+        if ((r.kind === 'copy' || r.kind === 'commit') && r.home.kind === 'external') {
+          out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
+        }
+      });
+      this.execute();
+    } catch (e) {
+      for (const b of made) device.drop(b);
+      throw e;
+    }
+    let m = 0;
+    this.results.forEach((r, i) => {
+      if (r.kind !== 'commit') return;
+      const to = (targets[r.target] as CpuBuffer).ptr;
+      const early = out[i] as CpuBuffer | null;
+      out[i] = null;
+      if (early !== null) device.bytes().set(early.host!, to);
+      else {
+        const from = this.addressOf(r.home);
+        device.bytes().copyWithin(to, from, from + r.bytes);
+      }
+    });
+    for (const t of targets) (t as CpuBuffer).host = null;
+    this.results.forEach((r, i) => {
+      if (r.kind === 'own') out[i] = made[m++]!;
+      else if (r.kind === 'copy' && out[i] === null) out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
+      else if (r.kind === 'empty') out[i] = device.upload(new Uint8Array(0));
+    });
+    this.results.forEach((r, i) => {
+      // Two results are two buffers, or an in-place change of one would show in the other.
+      if (r.kind === 'same') out[i] = device.clone(out[r.root]!);
+    });
+    return out;
+  }
+
+  private relocate(w: Int32Array, arena: number): void {
+    if (this.epoch === this.device.arenaEpoch) return;
+    this.epoch = this.device.arenaEpoch;
+    const base = this.block >> 2;
+    for (const [word, life] of this.arenaWords) w[base + word] = arena + this.offsets[life]!;
+  }
+  private point(w: Int32Array, index: number, ptr: number): void {
+    const e = this.external[index]!;
+    if (e.ptr === ptr) return;
+    e.ptr = ptr;
+    const base = this.block >> 2;
+    for (const word of e.words) w[base + word] = ptr;
+  }
+  private writeUniforms(uniforms: readonly HostScalar[]): void {
+    const buffer = this.device.heap.memory.buffer;
+    for (let i = 0; i < uniforms.length; i++) {
+      const { offset, dtype } = this.uniformAt[i]!;
+      if (offset >= 0) writeElement(typedArray(dtype, buffer, this.block + offset, 1), dtype, 0, uniforms[i]!.value());
+    }
+  }
+
+  private execute(): void {
+    for (const s of this.segments) {
+      if (s.kind === 'run') this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, this.wake);
+      else if (s.kind === 'check') this.device.checkStatus(this.raising);
+      else this.hostOp(s.kernel);
+    }
+  }
+  private hostOp(k: HostKernel): void {
+    const { device } = this;
+    const view = (v: Value) => typedArray(v.dtype, device.heap.memory.buffer, this.addressOf(this.homes.get(v)!), v.numel);
+    const inputs = k.buffers.slice(0, -1).map((v): HostValue => {
+      const raw = v.numel === 0 ? typedArray(v.dtype, new ArrayBuffer(0)) : view(v);
+      const data = new Float64Array(v.numel);
+      for (let i = 0; i < v.numel; i++) data[i] = readElement(raw, v.dtype, i);
+      return { data, shape: v.node.shape, dtype: v.dtype };
+    });
+    const result = k.node.op.host!(inputs, k.node);
+    const to = k.buffers[k.buffers.length - 1]!;
+    const out = view(to);
+    for (let i = 0; i < to.numel; i++) writeElement(out, to.dtype, i, result[i]!);
+  }
+
+  dispose(): void {
+    if (this.block !== 0) this.device.heap.release(this.block);
+    this.block = 0;
+  }
+}
+
+const infoOf = (k: Kernel): KernelInfo => ({
+  name: nameOf(k),
+  kind: k.kind,
+  work: k.work,
+  bytes: k.buffers.reduce((n, v) => n + v.bytes, 0),
+});
+/** Whether the kernels from `a` on up to `b` read nothing that b writes and write nothing that b uses. */
+function independent(order: readonly Kernel[], a: number, b: number): boolean {
+  const k = order[b]!;
+  const mine = new Set(writesOf(k));
+  for (let i = a; i < b; i++) {
+    const o = order[i]!;
+    for (const v of writesOf(o)) if (k.buffers.includes(v)) return false;
+    for (const v of o.buffers) if (mine.has(v)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,280 @@
+// The cpu device: plans in WebAssembly memory, run as command lists.
+// In: program specs. Out: executables. A buffer lives in WASM memory, in a JavaScript ArrayBuffer, or both: small results
+// go to JavaScript at once, large ones when memory is needed (least recently used first), so nothing is ever leaked.
+
+import { flag } from '../base/env.ts';
+import { DeviceError, ValueError } from '../base/errors.ts';
+import { assemble, type Func } from '../codegen/wasm-asm.ts';
+import { type Emitted, HOST_IMPORTS, KERNEL_TYPE, type Target } from '../codegen/wasm.ts';
+import type { Node, Storage } from '../ir/node.ts';
+import { CHECK } from '../ir/ops/elementwise.ts';
+import { HOST_MATH } from '../ir/scalar.ts';
+import { CpuBuffer } from './buffer.ts';
+import { CTRL, runtimeModule } from './control.ts';
+import { CpuPlan } from './cpu-plan.ts';
+import type { Device, Executable, ProgramSpec } from './device.ts';
+import { Heap } from './heap.ts';
+import { platform, Pool } from './pool.ts';
+
+/** Whether the engine multiplies and adds in one instruction: a module that uses it must validate. */
+function detectFma(): boolean {
+  // (func (param v128 v128 v128) (result v128) f32x4.relaxed_madd)
+  const bytes = new Uint8Array([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2,
+    253, 133, 2, 11,
+  ]);
+  return WebAssembly.validate(bytes);
+}
+
+export class CpuDevice implements Device {
+  readonly name = 'cpu';
+  readonly heap: Heap;
+  readonly pool: Pool;
+  readonly target: Target;
+  readonly threads: number;
+  private readonly runtime: { run(cmd: number, count: number, workers: number): number };
+  private readonly table: WebAssembly.Table;
+  private readonly imports: Record<string, WebAssembly.ExportValue>;
+  private readonly functions = new Map<string, number>();
+  private pending: Func[] = [];
+  private nextFunction = 1;
+  private moduleCount = 0;
+  private moduleHead = 0;
+  private moduleBytes = 0;
+  private readonly resident = new Set<CpuBuffer>();
+  private residentBytes = 0;
+  private readonly residentLimit: number;
+  private arenaPtr = 0;
+  private arenaSize = 0;
+  arenaEpoch = 0;
+  stamp = 0;
+  private views: { buffer: ArrayBufferLike; i32: Int32Array; u8: Uint8Array } | null = null;
+  compiled = 0;
+
+  constructor() {
+    this.heap = new Heap(flag('TENON_MAX_MB'));
+    this.target = { fma: detectFma() };
+    this.residentLimit = Math.min(1 << 30, this.heap.maxPages * 65536 * 0.4);
+    this.table = new WebAssembly.Table({ initial: 64, element: 'anyfunc' });
+    let since = 0;
+    this.imports = {
+      m: this.heap.memory,
+      t: this.table,
+      late: (spins: number) => {
+        if (spins === 0x100000) since = performance.now();
+        return performance.now() - since > 20_000 ? 1 : 0;
+      },
+      ...HOST_MATH,
+    };
+    const bytes = runtimeModule(this.heap.maxPages);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: this.imports });
+    this.runtime = instance.exports as unknown as typeof this.runtime;
+    const wanted = flag('TENON_THREADS');
+    this.threads = Math.max(1, wanted > 0 ? wanted : platform().cores);
+    this.pool = new Pool(this.heap.memory, bytes, Object.keys(HOST_MATH), this.threads);
+    this.words()[CTRL.job >> 2] = 0xfff;
+  }
+
+  // ---- memory ---------------------------------------------------------------------------------------------------------
+
+  private view(): { i32: Int32Array; u8: Uint8Array } {
+    const buffer = this.heap.memory.buffer;
+    if (this.views === null || this.views.buffer !== buffer) {
+      this.views = { buffer, i32: new Int32Array(buffer), u8: new Uint8Array(buffer) };
+    }
+    return this.views;
+  }
+  words(): Int32Array {
+    return this.view().i32;
+  }
+  bytes(): Uint8Array {
+    return this.view().u8;
+  }
+  /** Memory for `bytes`; idle buffers move to JavaScript where needed. */
+  alloc(bytes: number, what: string): number {
+    let at = this.heap.tryAlloc(bytes);
+    while (at === 0 && this.evict()) at = this.heap.tryAlloc(bytes);
+    return at !== 0 ? at : this.heap.alloc(bytes, what);
+  }
+  /** Moves the least recently used idle buffer out. False where none is idle. */
+  private evict(): boolean {
+    for (const b of this.resident) {
+      if (b.stamp === this.stamp) continue;
+      this.moveOut(b);
+      return true;
+    }
+    return false;
+  }
+  private moveOut(b: CpuBuffer): void {
+    b.host ??= this.copyOut(b.ptr, b.byteLength);
+    this.dropResident(b);
+  }
+  private dropResident(b: CpuBuffer): void {
+    this.heap.release(b.ptr);
+    b.ptr = 0;
+    this.resident.delete(b);
+    this.residentBytes -= b.byteLength;
+  }
+  /** Gives a buffer an address; its bytes are copied in where it has some. */
+  private moveIn(b: CpuBuffer): void {
+    b.ptr = this.alloc(b.byteLength, 'cpu');
+    if (b.host !== null) this.bytes().set(b.host, b.ptr);
+    this.resident.add(b);
+    this.residentBytes += b.byteLength;
+  }
+  private touch(b: CpuBuffer): void {
+    if (b.stamp === this.stamp) return;
+    b.stamp = this.stamp;
+    // The set keeps insertion order, so its first is the least recently used; small ones need not be exact.
+    if (b.ptr !== 0 && b.byteLength > 16384) {
+      this.resident.delete(b);
+      this.resident.add(b);
+    }
+  }
+  private trim(): void {
+    while (this.residentBytes > this.residentLimit && this.evict());
+  }
+  private copyOut(ptr: number, bytes: number): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(bytes);
+    out.set(this.bytes().subarray(ptr, ptr + bytes));
+    return out;
+  }
+  /** The arena shared by all plans: one region, as large as the largest plan so far. */
+  arena(bytes: number): number {
+    if (bytes > this.arenaSize) {
+      if (this.arenaPtr !== 0) this.heap.release(this.arenaPtr);
+      this.arenaPtr = 0;
+      this.arenaSize = 0;
+      this.arenaEpoch++;
+      this.arenaPtr = this.alloc(bytes, 'cpu');
+      this.arenaSize = bytes;
+    }
+    return this.arenaPtr;
+  }
+
+  upload(bytes: Uint8Array): CpuBuffer {
+    const b = new CpuBuffer(bytes.byteLength, new Uint8Array(bytes.byteLength));
+    b.host!.set(bytes);
+    return b;
+  }
+  download(s: Storage): Uint8Array<ArrayBuffer> {
+    const b = s as CpuBuffer;
+    if (b.host === null) return b.ptr === 0 ? new Uint8Array(b.byteLength) : this.copyOut(b.ptr, b.byteLength);
+    return b.host.slice();
+  }
+  clone(s: Storage): CpuBuffer {
+    return new CpuBuffer(s.byteLength, this.download(s));
+  }
+  empty(bytes: number): CpuBuffer {
+    return new CpuBuffer(bytes, null);
+  }
+  memory(): Record<string, number> {
+    return {
+      wasm: this.heap.totalBytes,
+      used: this.heap.used,
+      resident: this.residentBytes,
+      arena: this.arenaSize,
+      code: this.moduleBytes,
+    };
+  }
+
+  // ---- code ---------------------------------------------------------------------------------------------------------
+
+  /** The table index of a function; equal code is one function. */
+  addFunction(code: Emitted): number {
+    const body = code.code.view();
+    let key = `${code.locals.join('')}|`;
+    for (let i = 0; i < body.length; i += 4096) key += String.fromCharCode(...body.subarray(i, i + 4096));
+    let index = this.functions.get(key);
+    if (index === undefined) {
+      index = this.nextFunction++;
+      this.functions.set(key, index);
+      this.pending.push({ type: KERNEL_TYPE, locals: code.locals, code: code.code });
+    }
+    return index;
+  }
+  /** Compiles all new functions as one module and hands it to the workers. */
+  link(): void {
+    if (this.pending.length === 0) return;
+    const base = this.nextFunction - this.pending.length;
+    const bytes = assemble({ imports: HOST_IMPORTS, types: [KERNEL_TYPE], funcs: this.pending, tableBase: base, maxPages: this.heap.maxPages });
+    this.pending = [];
+    if (this.table.length < this.nextFunction) this.table.grow(Math.max(this.nextFunction - this.table.length, this.table.length));
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: this.imports });
+    this.moduleBytes += bytes.length;
+    this.compiled++;
+    if (this.pool.started === 0) return;
+    const at = this.alloc(bytes.length + 16, 'cpu');
+    const w = this.words();
+    w.set([this.moduleHead, bytes.length, this.nextFunction, 0], at >> 2);
+    this.bytes().set(bytes, at + 16);
+    this.moduleHead = at;
+    this.moduleCount++;
+    Atomics.store(w, CTRL.moduleHead >> 2, at);
+    Atomics.store(w, CTRL.moduleSeq >> 2, this.moduleCount);
+  }
+
+  compile(spec: ProgramSpec): Executable {
+    return new CpuPlan(this, spec);
+  }
+
+  /** Runs commands; throws what went wrong on any thread. */
+  execute(commands: number, count: number, wake: boolean): void {
+    const workers = this.pool.ready;
+    if (workers > 0 && wake) this.pool.wake();
+    const r = this.runtime.run(commands, count, workers > 0 ? 1 : 0);
+    if (workers > 0) this.pool.check();
+    if (r !== 0) {
+      throw new DeviceError('cpu', 'every worker thread must answer', 'one that is silent for 20 s', 'restart the process, or set TENON_THREADS=1');
+    }
+  }
+  /** Throws where a check inside a kernel failed. */
+  checkStatus(nodes: readonly Node[]): void {
+    const w = this.words();
+    const code = w[CTRL.status >> 2]!;
+    if (code === 0) return;
+    const bad = w[(CTRL.status >> 2) + 1]!;
+    w[CTRL.status >> 2] = 0;
+    if (code === CHECK.divideByZero) {
+      throw new ValueError('div', 'an integer cannot be divided by zero', '0', 'convert to a floating dtype, or mask the zeros');
+    }
+    const raising = nodes.filter(n => n.op.raises !== null);
+    const names = [...new Set(raising.map(n => n.op.name))].join(' or ');
+    throw new ValueError(names || 'index', 'indices and labels must lie inside the dim that they address', `${bad}`, 'check the labels (0 … classes−1) or the indices; nothing was changed');
+  }
+
+  // ---- for plans --------------------------------------------------------------------------------------------------------
+
+  /** Begins a run: buffers touched from now on stay where they are until the next one. */
+  begin(): void {
+    this.stamp++;
+  }
+  /** Gives a buffer an address for this run, with its bytes. */
+  pin(b: CpuBuffer): void {
+    this.touch(b);
+    if (b.ptr === 0) this.moveIn(b);
+  }
+  /** Whether a source has an address; bytes that come once pass through the plan's own memory instead. */
+  pinSource(b: CpuBuffer): boolean {
+    this.touch(b);
+    if (b.ptr !== 0) return true;
+    b.uses++;
+    if (b.uses < 2 || b.byteLength < 1024) return false;
+    this.moveIn(b);
+    this.trim();
+    return true;
+  }
+  newResult(bytes: number): CpuBuffer {
+    const b = new CpuBuffer(bytes, null);
+    b.stamp = this.stamp;
+    this.moveIn(b);
+    this.trim();
+    return b;
+  }
+  drop(b: CpuBuffer): void {
+    if (b.ptr !== 0) this.dropResident(b);
+  }
+  copyResult(ptr: number, bytes: number): CpuBuffer {
+    return new CpuBuffer(bytes, this.copyOut(ptr, bytes));
+  }
+}

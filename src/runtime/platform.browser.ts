@@ -1,0 +1,43 @@
+// What a page gives: web workers where it is cross-origin isolated, a message channel as macrotask, flags in the query.
+
+import { setFlagSource } from '../base/env.ts';
+import { setPlatform, setWarn } from './pool.ts';
+
+const query = new URLSearchParams(globalThis.location?.search ?? '');
+setFlagSource(name => query.get(name) ?? undefined);
+setWarn(text => {
+  console.warn(text);
+});
+const isolated = globalThis.crossOriginIsolated === true;
+setPlatform({
+  name: isolated ? 'this page' : 'a page that is not cross-origin isolated (it lacks the COOP and COEP headers)',
+  cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+  spawn: isolated
+    ? (source, data) => {
+        const url = URL.createObjectURL(new Blob([`${source}\nonmessage = m => serve(m.data);`], { type: 'text/javascript' }));
+        const w = new Worker(url);
+        w.postMessage(data);
+        return {
+          terminate: () => {
+            w.terminate();
+            URL.revokeObjectURL(url);
+          },
+        };
+      }
+    : null,
+});
+const channel = new MessageChannel();
+let waiting: (() => void)[] = [];
+channel.port1.onmessage = () => {
+  const list = waiting;
+  waiting = [];
+  for (const f of list) f();
+};
+export const macrotask = (): Promise<void> =>
+  new Promise(r => {
+    waiting.push(r);
+    channel.port2.postMessage(0);
+  });
+export const write = (text: string): void => {
+  console.log(text);
+};

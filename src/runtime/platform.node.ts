@@ -1,0 +1,26 @@
+// What Node gives: worker threads, environment variables, a cheap macrotask.
+
+import { availableParallelism } from 'node:os';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { setFlagSource } from '../base/env.ts';
+import { setPlatform, setWarn } from './pool.ts';
+
+setFlagSource(name => process.env[name]);
+setWarn(text => {
+  process.stderr.write(`${text}\n`);
+});
+setPlatform({
+  name: `Node ${process.versions.node}`,
+  cores: availableParallelism(),
+  spawn: (source, data) => {
+    const w = new Worker(`${source}\nserve(require('node:worker_threads').workerData);`, { eval: true, workerData: data, stdout: false, stderr: false });
+    // A parked worker must not keep the process alive.
+    w.unref();
+    return { terminate: () => void w.terminate() };
+  },
+});
+export const macrotask = (): Promise<void> => immediate();
+export const write = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};

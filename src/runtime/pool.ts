@@ -1,0 +1,144 @@
+// The thread pool: workers that share the memory and claim tasks from the running command.
+// In: a memory and the bytes of modules. Out: how many workers are ready. Not its job: deciding what to run.
+
+import { DeviceError } from '../base/errors.ts';
+import { CTRL } from './control.ts';
+
+/** Starts one thread that runs `source` and gets `data`; chosen by the platform's build. */
+export type SpawnWorker = (source: string, data: unknown) => { terminate(): void };
+
+let spawn: SpawnWorker | null = null;
+let cores = 1;
+let onMainThreadOf = 'an unknown platform';
+/** Called once by the platform's entry. */
+export function setPlatform(p: { spawn: SpawnWorker | null; cores: number; name: string }): void {
+  spawn = p.spawn;
+  cores = p.cores;
+  onMainThreadOf = p.name;
+}
+export const platform = (): { cores: number; name: string; threads: boolean } => ({
+  cores,
+  name: onMainThreadOf,
+  threads: spawn !== null,
+});
+
+/** How long a worker looks for work before it goes to sleep: about half a millisecond. */
+const SPINS = 400_000;
+
+/**
+ * What a worker runs: self-contained, since it travels as text. It serves jobs, compiles new modules when the sequence
+ * number in shared memory has moved, and sleeps when nothing comes.
+ */
+const WORKER = `
+const serve = ({ memory, runtime, names, C, spins }) => {
+  const at = i => i >> 2;
+  let words = new Int32Array(memory.buffer);
+  const fresh = () => (words.buffer === memory.buffer ? words : (words = new Int32Array(memory.buffer)));
+  const table = new WebAssembly.Table({ initial: 1, element: 'anyfunc' });
+  const e = { m: memory, t: table, late: () => 0 };
+  for (const n of names) e[n] = n in Math ? Math[n] : n === 'rem' ? (a, b) => a % b : () => { throw new Error(n + ' on a worker'); };
+  const rt = new WebAssembly.Instance(new WebAssembly.Module(runtime), { e }).exports;
+  let known = 0;
+  const update = () => {
+    const w = fresh();
+    const seq = Atomics.load(w, at(C.moduleSeq));
+    const list = [];
+    for (let p = Atomics.load(w, at(C.moduleHead)), n = seq; n > known; n--, p = fresh()[at(p)]) list.push(p);
+    for (const p of list.reverse()) {
+      const v = fresh();
+      const size = v[at(p) + 1], need = v[at(p) + 2];
+      if (table.length < need) table.grow(need - table.length);
+      const bytes = new Uint8Array(size);
+      bytes.set(new Uint8Array(memory.buffer, p + 16, size));
+      new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
+    }
+    known = seq;
+  };
+  update();
+  Atomics.add(words, at(C.ready), 1);
+  for (;;) {
+    let r = 0;
+    try {
+      r = rt.worker(spins, known);
+    } catch (err) {
+      const w = fresh();
+      Atomics.store(w, at(C.trapped), 1);
+      Atomics.add(w, at(C.done), 1);
+    }
+    if (r === 1) update();
+    else if (r === 3) return;
+    else if (r === 2) {
+      const w = fresh();
+      Atomics.add(w, at(C.sleepers), 1);
+      Atomics.wait(w, at(C.wake), Atomics.load(w, at(C.wake)));
+      Atomics.sub(w, at(C.sleepers), 1);
+    }
+  }
+};
+`;
+
+export class Pool {
+  private readonly memory: WebAssembly.Memory;
+  private readonly workers: { terminate(): void }[] = [];
+  private words: Int32Array;
+
+  constructor(memory: WebAssembly.Memory, runtime: Uint8Array, names: readonly string[], threads: number) {
+    this.memory = memory;
+    this.words = new Int32Array(memory.buffer);
+    if (threads < 2) return;
+    if (spawn === null) {
+      warnOnce(`tenon: ${onMainThreadOf} gives no shared threads; running on one`);
+      return;
+    }
+    const data = { memory, runtime, names, C: CTRL, spins: SPINS };
+    for (let i = 1; i < threads; i++) this.workers.push(spawn(WORKER, data));
+  }
+  private at(address: number): number {
+    if (this.words.buffer !== this.memory.buffer) this.words = new Int32Array(this.memory.buffer);
+    return address >> 2;
+  }
+  /** Workers that have checked in. */
+  get ready(): number {
+    if (this.workers.length === 0) return 0;
+    const i = this.at(CTRL.ready);
+    return Atomics.load(this.words, i);
+  }
+  get started(): number {
+    return this.workers.length;
+  }
+  /** Wakes sleeping workers, once per plan with enough work: it costs the caller up to 66 µs. */
+  wake(): void {
+    const s = this.at(CTRL.sleepers);
+    if (Atomics.load(this.words, s) === 0) return;
+    const i = this.at(CTRL.wake);
+    Atomics.add(this.words, i, 1);
+    Atomics.notify(this.words, i);
+  }
+  /** Throws where a kernel failed on a worker. */
+  check(): void {
+    const i = this.at(CTRL.trapped);
+    if (Atomics.exchange(this.words, i, 0) !== 0) {
+      throw new DeviceError('cpu', 'a kernel must not fail on a worker thread', 'a trap', 'set TENON_THREADS=1 to see it on the main thread');
+    }
+  }
+  async terminate(): Promise<void> {
+    const i = this.at(CTRL.stop);
+    Atomics.store(this.words, i, 1);
+    Atomics.add(this.words, this.at(CTRL.wake), 1);
+    Atomics.notify(this.words, this.at(CTRL.wake));
+    await Promise.all(this.workers.map(w => w.terminate()));
+    this.workers.length = 0;
+  }
+}
+
+const warned = new Set<string>();
+let warn: (text: string) => void = () => {};
+/** Where warnings go; the platform sets console.warn. */
+export const setWarn = (f: (text: string) => void): void => {
+  warn = f;
+};
+export function warnOnce(text: string): void {
+  if (warned.has(text)) return;
+  warned.add(text);
+  warn(text);
+}

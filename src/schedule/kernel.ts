@@ -1,0 +1,106 @@
+// What the scheduler hands to a device: values with their homes, and the kernels that make them.
+// Data only. Out of fuse.ts, into memory.ts, codegen and the runtimes.
+
+import type { DType } from '../base/dtype.ts';
+import type { ScatterMode } from '../ir/ops/index.ts';
+import type { Node } from '../ir/node.ts';
+import type { Affine, E, Exprs, Fold, LoopVar } from '../ir/scalar.ts';
+
+/** Bytes that kernels read or write: a source of the graph, or a node that was given memory. */
+export interface Value {
+  readonly id: number;
+  readonly node: Node;
+  readonly dtype: DType;
+  readonly numel: number;
+  readonly bytes: number;
+  /** source: data from outside; uniform: a host number; computed: made by a kernel of this schedule. */
+  readonly kind: 'source' | 'uniform' | 'computed';
+}
+
+/** One result of a kernel. */
+export interface KernelStore {
+  /** Position in the kernel's `buffers`. */
+  readonly buffer: number;
+  readonly at: Affine;
+  readonly dtype: DType;
+  readonly value: E;
+  /** How many leading blocks of loops surround it: all, or fewer for a result per row. */
+  readonly depth: number;
+  /** Combine with what is there instead of replacing it. */
+  readonly mode: ScatterMode;
+}
+
+/** Loops over elements: elementwise chains, row kernels, reductions, scans, scatters, with everything inlined. */
+export interface LoopKernel {
+  readonly kind: 'loop';
+  readonly buffers: readonly Value[];
+  /** Loop variables from outside in; values that depend on fewer blocks are computed further out. */
+  readonly blocks: readonly (readonly LoopVar[])[];
+  readonly stores: readonly KernelStore[];
+  /** A running fold along the innermost loop: the stores read its accumulator. */
+  readonly scan: { readonly v: LoopVar; readonly fold: Fold; readonly inputs: readonly E[]; readonly acc: E } | null;
+  /** Loop variables that must run in order on one thread (scatter positions). */
+  readonly serial: readonly LoopVar[];
+  readonly exprs: Exprs;
+  readonly nodes: readonly Node[];
+  /** Scalar operations, about. */
+  readonly work: number;
+}
+
+/** One matrix of a GEMM: which buffer, and its index in the loop variables. */
+export interface GemmOperand {
+  readonly buffer: number;
+  readonly at: Affine;
+}
+/** C[b, i, j] = epilogue(Σ_k A[b, i, k]·B[b, k, j]); the stores read the sum as `acc`. */
+export interface GemmKernel {
+  readonly kind: 'gemm';
+  readonly buffers: readonly Value[];
+  readonly batch: readonly LoopVar[];
+  readonly i: LoopVar;
+  readonly j: LoopVar;
+  readonly k: LoopVar;
+  readonly a: GemmOperand;
+  readonly b: GemmOperand;
+  readonly acc: E;
+  readonly stores: readonly KernelStore[];
+  readonly exprs: Exprs;
+  readonly nodes: readonly Node[];
+  readonly work: number;
+}
+
+/** Plain TypeScript on typed arrays. */
+export interface HostKernel {
+  readonly kind: 'host';
+  readonly buffers: readonly Value[];
+  readonly node: Node;
+  readonly nodes: readonly Node[];
+  readonly work: number;
+}
+
+export type Kernel = LoopKernel | GemmKernel | HostKernel;
+
+/** What a device can do, as data. */
+export interface Limits {
+  /** Has a hand-tuned GEMM for these shapes; smaller ones become loops. */
+  gemm(M: number, N: number, K: number, dtype: DType): boolean;
+  readonly hostOps: boolean;
+}
+
+export interface Schedule {
+  readonly values: readonly Value[];
+  readonly kernels: readonly Kernel[];
+}
+
+/** The values that a kernel makes. */
+export function writesOf(k: Kernel): Value[] {
+  if (k.kind === 'host') return [k.buffers[k.buffers.length - 1]!];
+  return [...new Set(k.stores.map(s => k.buffers[s.buffer]!))];
+}
+/** A name for people: the ops it computes. */
+export function nameOf(k: Kernel): string {
+  const names = k.nodes.filter(n => n.op.kind !== 'source' && n.op.kind !== 'movement').map(n => n.op.name);
+  const unique = [...new Set(names)];
+  const text = unique.slice(-6).join('+');
+  return `${text || 'copy'}${unique.length > 6 ? '+…' : ''}`;
+}

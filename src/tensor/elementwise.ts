@@ -1,0 +1,561 @@
+// Elementwise methods: one number in, one number out, with broadcasting.
+
+import { type DType, isDType, isFloat } from '../base/dtype.ts';
+import { DTypeError, show, ValueError } from '../base/errors.ts';
+import { gradMode, type Node } from '../ir/node.ts';
+import type { BinaryOp, UnaryOp } from '../ir/op.ts';
+import * as ops from '../ir/ops/elementwise.ts';
+import { getDevice } from '../runtime/devices.ts';
+import { TensorCore, wrap } from './core.ts';
+import { binaryOp, floatNode, isTensor, operandLike, promoted, type TensorLike } from './operand.ts';
+import { recording } from './record.ts';
+import type { Tensor } from './tensor.ts';
+
+const me = (t: unknown): Tensor => t as Tensor;
+
+export class ElementwiseTensor extends TensorCore {
+  private unary(op: UnaryOp): Tensor {
+    return wrap(op(this.node()));
+  }
+  /** Functions of real numbers: integers and bools become float32 first, as in PyTorch. */
+  private real(op: UnaryOp): Tensor {
+    return wrap(op(floatNode(me(this))));
+  }
+  private binary(op: BinaryOp, other: TensorLike, float = false): Tensor {
+    return binaryOp(op, me(this), other, float);
+  }
+
+  // ---- arithmetic ----------------------------------------------------------------------------------------------------
+
+  /** this + alpha · other */
+  add(other: TensorLike, options: { alpha?: number } = {}): Tensor {
+    return this.binary(ops.add, scaled(other, options.alpha));
+  }
+  /** this − alpha · other */
+  sub(other: TensorLike, options: { alpha?: number } = {}): Tensor {
+    noBool('sub', this.dtype, other);
+    return this.binary(ops.sub, scaled(other, options.alpha));
+  }
+  /** other − this */
+  rsub(other: TensorLike): Tensor {
+    const [a, b] = promoted('sub', [other, me(this)]);
+    return wrap(ops.sub(a!, b!));
+  }
+  /** this · other */
+  mul(other: TensorLike): Tensor {
+    return this.binary(ops.mul, other);
+  }
+  /** this / other; `rounding` 'floor' or 'trunc' rounds the quotient and keeps integers integer. */
+  div(other: TensorLike, options: { rounding?: 'floor' | 'trunc' } = {}): Tensor {
+    if (options.rounding === 'floor') return this.floorDivide(other);
+    if (options.rounding === 'trunc') return this.binary(ops.truncDiv, other);
+    return this.binary(ops.div, other, true);
+  }
+  /** floor(this / other), Python's // */
+  floorDivide(other: TensorLike): Tensor {
+    return this.binary(ops.floorDiv, other);
+  }
+  /** The remainder with the sign of the divisor, Python's % */
+  remainder(other: TensorLike): Tensor {
+    return this.binary(ops.remainder, other);
+  }
+  /** The remainder with the sign of the dividend. */
+  fmod(other: TensorLike): Tensor {
+    return this.binary(ops.fmod, other);
+  }
+  neg(): Tensor {
+    return this.unary(ops.neg);
+  }
+  abs(): Tensor {
+    return this.dtype === 'bool' ? me(this) : this.unary(ops.abs);
+  }
+  sign(): Tensor {
+    return this.dtype === 'bool' ? me(this) : this.unary(ops.sign);
+  }
+  square(): Tensor {
+    return this.unary(ops.square);
+  }
+  reciprocal(): Tensor {
+    return this.real(ops.reciprocal);
+  }
+  sqrt(): Tensor {
+    return this.real(ops.sqrt);
+  }
+  rsqrt(): Tensor {
+    return this.real(ops.rsqrt);
+  }
+  /** this to the power of other. */
+  pow(other: TensorLike): Tensor {
+    const simple = simplePower(me(this), other);
+    if (simple !== null) return simple;
+    if (!isFloat(this.dtype) && typeof other === 'number' && Number.isInteger(other) && other < 0) {
+      throw new ValueError('pow', 'an integer tensor takes exponents >= 0', String(other), "convert with .to('float32')");
+    }
+    return this.binary(ops.pow, other);
+  }
+  /** √(this² + other²) without overflow. */
+  hypot(other: TensorLike): Tensor {
+    return this.binary(ops.hypot, other, true);
+  }
+  /** Linear interpolation: this + weight · (end − this), exact at weight 1. */
+  lerp(end: Tensor, weight: TensorLike): Tensor {
+    const [a, b, w] = promoted('lerp', [me(this), end, weight], true) as [Node, Node, Node];
+    const d = ops.sub(b, a);
+    const k = (v: number): Node => ops.constLike(a, v);
+    const low = ops.add(a, ops.mul(w, d));
+    const high = ops.sub(b, ops.mul(d, ops.sub(k(1), w)));
+    return wrap(ops.where(ops.lt(ops.abs(w), k(0.5)), low, high));
+  }
+  /** this + value · a · b */
+  addcmul(a: Tensor, b: Tensor, options: { value?: number } = {}): Tensor {
+    return me(this).add(a.mul(b), { alpha: options.value ?? 1 });
+  }
+  /** this + value · a / b */
+  addcdiv(a: Tensor, b: Tensor, options: { value?: number } = {}): Tensor {
+    return me(this).add(a.div(b), { alpha: options.value ?? 1 });
+  }
+
+  // ---- exponentials, logarithms, trigonometry ---------------------------------------------------------------------------
+
+  exp(): Tensor {
+    return this.real(ops.exp);
+  }
+  /** 2 to the power of this. */
+  exp2(): Tensor {
+    const x = floatNode(me(this));
+    return wrap(ops.exp(ops.mul(x, ops.constLike(x, Math.LN2))));
+  }
+  expm1(): Tensor {
+    return this.real(ops.expm1);
+  }
+  log(): Tensor {
+    return this.real(ops.log);
+  }
+  log2(): Tensor {
+    return this.real(ops.log2);
+  }
+  log10(): Tensor {
+    return this.real(ops.log10);
+  }
+  log1p(): Tensor {
+    return this.real(ops.log1p);
+  }
+  sin(): Tensor {
+    return this.real(ops.sin);
+  }
+  cos(): Tensor {
+    return this.real(ops.cos);
+  }
+  tan(): Tensor {
+    return this.real(ops.tan);
+  }
+  asin(): Tensor {
+    return this.real(ops.asin);
+  }
+  acos(): Tensor {
+    return this.real(ops.acos);
+  }
+  atan(): Tensor {
+    return this.real(ops.atan);
+  }
+  /** The angle of the point (other, this). */
+  atan2(other: TensorLike): Tensor {
+    return this.binary(ops.atan2, other, true);
+  }
+  sinh(): Tensor {
+    return this.real(ops.sinh);
+  }
+  cosh(): Tensor {
+    return this.real(ops.cosh);
+  }
+  tanh(): Tensor {
+    return this.real(ops.tanh);
+  }
+  asinh(): Tensor {
+    return this.real(ops.asinh);
+  }
+  acosh(): Tensor {
+    return this.real(ops.acosh);
+  }
+  atanh(): Tensor {
+    return this.real(ops.atanh);
+  }
+  /** sin(πx) / (πx), 1 at 0. */
+  sinc(): Tensor {
+    const x = floatNode(me(this));
+    const p = ops.mul(x, ops.constLike(x, Math.PI));
+    const zero = ops.eq(x, ops.constLike(x, 0));
+    const safe = ops.where(zero, ops.constLike(x, 1), p);
+    return wrap(ops.where(zero, ops.constLike(x, 1), ops.div(ops.sin(safe), safe)));
+  }
+  deg2rad(): Tensor {
+    return me(this).mul(Math.PI / 180);
+  }
+  rad2deg(): Tensor {
+    return me(this).mul(180 / Math.PI);
+  }
+  erf(): Tensor {
+    return this.real(ops.erf);
+  }
+  erfc(): Tensor {
+    return this.real(ops.erfc);
+  }
+  erfinv(): Tensor {
+    return this.real(ops.erfinv);
+  }
+  /** ln |Γ(x)| */
+  lgamma(): Tensor {
+    return this.real(ops.lgamma);
+  }
+  digamma(): Tensor {
+    return this.real(ops.digamma);
+  }
+  /** The n-th derivative of digamma. */
+  polygamma(n: number): Tensor {
+    return wrap(ops.polygamma(floatNode(me(this)), { n }));
+  }
+  sigmoid(): Tensor {
+    return this.real(ops.sigmoid);
+  }
+  /** ln(x / (1 − x)), with x first clamped to [eps, 1 − eps] where eps is given. */
+  logit(eps?: number): Tensor {
+    const x = eps === undefined ? me(this) : me(this).clamp(eps, 1 - eps);
+    return x.div(x.rsub(1)).log();
+  }
+  /** ln(eᵃ + eᵇ) */
+  logaddexp(other: TensorLike): Tensor {
+    return this.binary(ops.logaddexp, other, true);
+  }
+  /** this · ln(other), 0 where this is 0. */
+  xlogy(other: TensorLike): Tensor {
+    const [x, y] = promoted('xlogy', [me(this), other], true) as [Node, Node];
+    const zero = ops.constLike(x, 0);
+    const value = ops.mul(x, ops.log(y));
+    return wrap(ops.where(ops.logicalAnd(ops.eq(x, zero), ops.eq(y, y)), zero, value));
+  }
+  relu(): Tensor {
+    return this.dtype === 'bool' ? me(this) : this.unary(ops.relu);
+  }
+
+  // ---- rounding and limits -----------------------------------------------------------------------------------------------
+
+  floor(): Tensor {
+    return this.unary(ops.floor);
+  }
+  ceil(): Tensor {
+    return this.unary(ops.ceil);
+  }
+  trunc(): Tensor {
+    return this.unary(ops.trunc);
+  }
+  /** The part after the point, with the sign of x. */
+  frac(): Tensor {
+    return me(this).sub(this.trunc());
+  }
+  /** The nearest integer, half to even; to `decimals` digits. */
+  round(options: { decimals?: number } = {}): Tensor {
+    const { decimals = 0 } = options;
+    if (decimals === 0) return this.unary(ops.round);
+    const p = 10 ** Math.abs(decimals);
+    return decimals > 0 ? me(this).mul(p).round().div(p) : me(this).div(p).round().mul(p);
+  }
+  /** Keeps the values within [min, max]; either may be left out. */
+  clamp(min?: TensorLike | null, max?: TensorLike | null): Tensor {
+    if (min == null && max == null) throw new ValueError('clamp', 'at least one of min and max must be given', 'none', '');
+    const given = [me(this), min, max].filter((x): x is TensorLike => x != null);
+    const [x, a, b] = promoted('clamp', given) as [Node, Node, Node];
+    if (min == null) return wrap(ops.clampMax(x, a));
+    const low = ops.clampMin(x, a);
+    return wrap(max == null ? low : ops.clampMax(low, b));
+  }
+  maximum(other: TensorLike): Tensor {
+    return this.binary(ops.maximum, other);
+  }
+  minimum(other: TensorLike): Tensor {
+    return this.binary(ops.minimum, other);
+  }
+  /** The larger one; a NaN loses against a number. */
+  fmax(other: TensorLike): Tensor {
+    const [a, b] = promoted('fmax', [me(this), other]) as [Node, Node];
+    return wrap(ops.where(ops.ne(a, a), b, ops.where(ops.ne(b, b), a, ops.maximum(a, b))));
+  }
+  /** The smaller one; a NaN loses against a number. */
+  fmin(other: TensorLike): Tensor {
+    const [a, b] = promoted('fmin', [me(this), other]) as [Node, Node];
+    return wrap(ops.where(ops.ne(a, a), b, ops.where(ops.ne(b, b), a, ops.minimum(a, b))));
+  }
+  /** |this| with the sign of other. */
+  copysign(other: TensorLike): Tensor {
+    return this.binary(ops.copysign, other, true);
+  }
+  /** 0 below zero, 1 above, `values` at zero. */
+  heaviside(values: TensorLike): Tensor {
+    const [x, v] = promoted('heaviside', [me(this), values]) as [Node, Node];
+    const k = (c: number): Node => ops.constLike(x, c);
+    return wrap(ops.where(ops.eq(x, k(0)), v, ops.where(ops.lt(x, k(0)), k(0), k(1))));
+  }
+  /** NaN and infinities replaced: by 0 and the largest finite numbers unless given. */
+  nanToNum(nan = 0, posinf?: number, neginf?: number): Tensor {
+    if (!isFloat(this.dtype)) return me(this);
+    const x = this.node();
+    const k = (c: number): Node => ops.constLike(x, c);
+    const big = this.dtype === 'float64' ? Number.MAX_VALUE : this.dtype === 'float16' ? 65504 : 3.4028234663852886e38;
+    const up = ops.where(ops.eq(x, k(Number.POSITIVE_INFINITY)), k(posinf ?? big), x);
+    const down = ops.where(ops.eq(x, k(Number.NEGATIVE_INFINITY)), k(neginf ?? -big), up);
+    return wrap(ops.where(ops.ne(x, x), k(nan), down));
+  }
+
+  // ---- comparison and logic -------------------------------------------------------------------------------------------------
+
+  eq(other: TensorLike): Tensor {
+    return this.binary(ops.eq, other);
+  }
+  ne(other: TensorLike): Tensor {
+    return this.binary(ops.ne, other);
+  }
+  lt(other: TensorLike): Tensor {
+    return this.binary(ops.lt, other);
+  }
+  le(other: TensorLike): Tensor {
+    return this.binary(ops.le, other);
+  }
+  gt(other: TensorLike): Tensor {
+    return this.binary(ops.gt, other);
+  }
+  ge(other: TensorLike): Tensor {
+    return this.binary(ops.ge, other);
+  }
+  /** |this − other| ≤ atol + rtol · |other| */
+  isclose(other: TensorLike, options: { rtol?: number; atol?: number; equalNan?: boolean } = {}): Tensor {
+    const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options;
+    const [a, b] = promoted('isclose', [me(this), other], true) as [Node, Node];
+    const k = (c: number): Node => ops.constLike(a, c);
+    const diff = ops.abs(ops.sub(a, b));
+    const near = ops.le(diff, ops.add(k(atol), ops.mul(k(rtol), ops.abs(b))));
+    const finite = ops.lt(diff, k(Number.POSITIVE_INFINITY));
+    let out = ops.logicalOr(ops.eq(a, b), ops.logicalAnd(near, finite));
+    if (equalNan) out = ops.logicalOr(out, ops.logicalAnd(ops.ne(a, a), ops.ne(b, b)));
+    return wrap(out);
+  }
+  isnan(): Tensor {
+    const x = this.node();
+    return wrap(ops.ne(x, x));
+  }
+  isinf(): Tensor {
+    const x = floatNode(me(this));
+    return wrap(ops.eq(ops.abs(x), ops.constLike(x, Number.POSITIVE_INFINITY)));
+  }
+  isfinite(): Tensor {
+    const x = floatNode(me(this));
+    return wrap(ops.lt(ops.abs(x), ops.constLike(x, Number.POSITIVE_INFINITY)));
+  }
+  logicalNot(): Tensor {
+    return wrap(ops.logicalNot(ops.cast(this.node(), 'bool')));
+  }
+  private logical(op: BinaryOp, other: TensorLike): Tensor {
+    const b = isTensor(other) ? ops.cast(other.node(), 'bool') : ops.constant(Number(Boolean(other)), 'bool', this.device);
+    return wrap(op(ops.cast(this.node(), 'bool'), b));
+  }
+  logicalAnd(other: TensorLike): Tensor {
+    return this.logical(ops.logicalAnd, other);
+  }
+  logicalOr(other: TensorLike): Tensor {
+    return this.logical(ops.logicalOr, other);
+  }
+  logicalXor(other: TensorLike): Tensor {
+    return this.logical(ops.logicalXor, other);
+  }
+  bitwiseNot(): Tensor {
+    return this.unary(this.dtype === 'bool' ? ops.logicalNot : ops.bitwiseNot);
+  }
+  bitwiseAnd(other: TensorLike): Tensor {
+    return this.binary(ops.bitwiseAnd, other);
+  }
+  bitwiseOr(other: TensorLike): Tensor {
+    return this.binary(ops.bitwiseOr, other);
+  }
+  bitwiseXor(other: TensorLike): Tensor {
+    return this.binary(ops.bitwiseXor, other);
+  }
+  bitwiseLeftShift(other: TensorLike): Tensor {
+    return this.binary(ops.bitwiseLeftShift, other);
+  }
+  bitwiseRightShift(other: TensorLike): Tensor {
+    return this.binary(ops.bitwiseRightShift, other);
+  }
+  /** this where the condition holds, else other. */
+  where(condition: Tensor, other: TensorLike): Tensor {
+    const [a, b] = promoted('where', [me(this), other]) as [Node, Node];
+    return wrap(ops.where(boolNode('where', condition), a, b));
+  }
+  /** value where the mask holds. */
+  maskedFill(mask: Tensor, value: TensorLike): Tensor {
+    return wrap(ops.where(boolNode('maskedFill', mask), operandLike('maskedFill', me(this), value), this.node()));
+  }
+
+  // ---- type and device -----------------------------------------------------------------------------------------------------
+
+  /** Converted to a dtype, moved to a device, or both; the tensor itself where nothing changes. */
+  to(target: DType | string | { dtype?: DType; device?: string }): Tensor {
+    const want = typeof target === 'object' ? target : isDType(target) ? { dtype: target } : { device: target };
+    let out = me(this);
+    if (want.dtype !== undefined && want.dtype !== out.dtype) {
+      if (!isDType(want.dtype)) throw new DTypeError('to', 'the dtype must be known', show(want.dtype), '');
+      out = wrap(ops.cast(out.node(), want.dtype));
+    }
+    if (want.device !== undefined && want.device !== out.device) out = moved(out, want.device);
+    return out;
+  }
+  float(): Tensor {
+    return this.to('float32');
+  }
+  double(): Tensor {
+    return this.to('float64');
+  }
+  half(): Tensor {
+    return this.to('float16');
+  }
+  bfloat16(): Tensor {
+    return this.to('bfloat16');
+  }
+  int(): Tensor {
+    return this.to('int32');
+  }
+  long(): Tensor {
+    return this.to('int64');
+  }
+  bool(): Tensor {
+    return this.to('bool');
+  }
+  /** A copy with memory of its own; gradients flow through it. */
+  clone(): Tensor {
+    return wrap(ops.alias(this.node()));
+  }
+  /** The tensor: there are no strides to straighten. */
+  contiguous(): Tensor {
+    return me(this);
+  }
+
+  // ---- in place --------------------------------------------------------------------------------------------------------------
+
+  add_(other: TensorLike, options: { alpha?: number } = {}): Tensor {
+    return this._assign(me(this).add(other, options).node(), 'add_');
+  }
+  sub_(other: TensorLike, options: { alpha?: number } = {}): Tensor {
+    return this._assign(me(this).sub(other, options).node(), 'sub_');
+  }
+  mul_(other: TensorLike): Tensor {
+    return this._assign(me(this).mul(other).node(), 'mul_');
+  }
+  div_(other: TensorLike, options: { rounding?: 'floor' | 'trunc' } = {}): Tensor {
+    return this._assign(me(this).div(other, options).node(), 'div_');
+  }
+  pow_(other: TensorLike): Tensor {
+    return this._assign(this.pow(other).node(), 'pow_');
+  }
+  neg_(): Tensor {
+    return this._assign(this.neg().node(), 'neg_');
+  }
+  abs_(): Tensor {
+    return this._assign(this.abs().node(), 'abs_');
+  }
+  exp_(): Tensor {
+    return this._assign(this.exp().node(), 'exp_');
+  }
+  log_(): Tensor {
+    return this._assign(this.log().node(), 'log_');
+  }
+  sqrt_(): Tensor {
+    return this._assign(this.sqrt().node(), 'sqrt_');
+  }
+  square_(): Tensor {
+    return this._assign(this.square().node(), 'square_');
+  }
+  reciprocal_(): Tensor {
+    return this._assign(this.reciprocal().node(), 'reciprocal_');
+  }
+  tanh_(): Tensor {
+    return this._assign(this.tanh().node(), 'tanh_');
+  }
+  sigmoid_(): Tensor {
+    return this._assign(this.sigmoid().node(), 'sigmoid_');
+  }
+  relu_(): Tensor {
+    return this._assign(this.relu().node(), 'relu_');
+  }
+  floor_(): Tensor {
+    return this._assign(this.floor().node(), 'floor_');
+  }
+  ceil_(): Tensor {
+    return this._assign(this.ceil().node(), 'ceil_');
+  }
+  round_(): Tensor {
+    return this._assign(me(this).round().node(), 'round_');
+  }
+  clamp_(min?: TensorLike | null, max?: TensorLike | null): Tensor {
+    return this._assign(this.clamp(min, max).node(), 'clamp_');
+  }
+  lerp_(end: Tensor, weight: TensorLike): Tensor {
+    return this._assign(this.lerp(end, weight).node(), 'lerp_');
+  }
+  addcmul_(a: Tensor, b: Tensor, options: { value?: number } = {}): Tensor {
+    return this._assign(this.addcmul(a, b, options).node(), 'addcmul_');
+  }
+  addcdiv_(a: Tensor, b: Tensor, options: { value?: number } = {}): Tensor {
+    return this._assign(this.addcdiv(a, b, options).node(), 'addcdiv_');
+  }
+  maskedFill_(mask: Tensor, value: TensorLike): Tensor {
+    return this._assign(this.maskedFill(mask, value).node(), 'maskedFill_');
+  }
+  /** Every element becomes `value`. */
+  fill_(value: TensorLike): Tensor {
+    return this._assign(ops.alias(operandLike('fill_', me(this), value)), 'fill_');
+  }
+  zero_(): Tensor {
+    return this.fill_(0);
+  }
+  /** Takes the values of `source` (broadcast, converted). */
+  copy_(source: Tensor): Tensor {
+    return this._assign(ops.alias(ops.cast(source.node(), this.dtype)), 'copy_');
+  }
+}
+
+function scaled(x: TensorLike, alpha: number | undefined): TensorLike {
+  if (alpha === undefined || alpha === 1) return x;
+  if (isTensor(x)) return x.mul(alpha);
+  if (typeof x === 'number') return x * alpha;
+  throw new ValueError('add', 'alpha scales a tensor or a number', show(x), '');
+}
+function noBool(op: string, dtype: DType, other: TensorLike): void {
+  if (dtype === 'bool' && (typeof other === 'boolean' || (isTensor(other) && other.dtype === 'bool'))) {
+    throw new DTypeError(op, 'bools cannot be subtracted', 'bool and bool', 'use logicalXor, or convert with .to(dtype)');
+  }
+}
+export function boolNode(op: string, t: Tensor): Node {
+  if (t.dtype !== 'bool') throw new DTypeError(op, 'the condition must be bool', t.dtype, 'compare first, as in x.gt(0)');
+  return t.node();
+}
+/** Powers that are cheaper and more exact as products and roots. */
+function simplePower(x: Tensor, p: TensorLike): Tensor | null {
+  if (typeof p !== 'number') return null;
+  if (p === 1) return x.clone();
+  if (p === 2) return x.square();
+  if (p === 3) return x.square().mul(x);
+  if (!isFloat(x.dtype)) return null;
+  if (p === 0.5) return x.sqrt();
+  if (p === -1) return x.reciprocal();
+  if (p === -0.5) return x.rsqrt();
+  if (p === -2) return x.square().reciprocal();
+  return p === 4 ? x.square().square() : null;
+}
+/** A copy on another device. */
+function moved(x: Tensor, device: string): Tensor {
+  if (recording.now !== null) recording.now.refuse('.to(device)');
+  const to = getDevice(device);
+  x.realize();
+  const n = ops.dataNode(x.shape, x.dtype, device);
+  n.value = to.upload(getDevice(x.device).download(x.node().value!));
+  const out = wrap(n);
+  if (gradMode.enabled && x.requiresGrad) return out.requiresGrad_();
+  return out;
+}

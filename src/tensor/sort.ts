@@ -1,0 +1,112 @@
+// Sorting, order statistics, counting and searching.
+
+import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
+import { normalizeDim } from '../base/shape.ts';
+import { argsort } from '../ir/ops/sort.ts';
+import { wrap } from './core.ts';
+import { hostData } from './create.ts';
+import { IndexTensor } from './indexing.ts';
+import type { ValuesIndices } from './reduce.ts';
+import { recording } from './record.ts';
+import type { Tensor } from './tensor.ts';
+
+const me = (t: unknown): Tensor => t as Tensor;
+
+export class SortTensor extends IndexTensor {
+  /** The positions that sort along a dim (stable; NaN counts as the largest). */
+  argsort(dim = -1, options: { descending?: boolean } = {}): Tensor {
+    const d = normalizeDim('argsort', dim, this.ndim);
+    if (this.ndim === 0) return me(this).mul(0).to('int64');
+    return wrap(argsort(this.node(), d, options.descending ?? false));
+  }
+  /** Values in order along a dim, and where they came from. */
+  sort(dim = -1, options: { descending?: boolean } = {}): ValuesIndices {
+    const indices = this.argsort(dim, options);
+    return { values: this.ndim === 0 ? me(this).clone() : this.gather(dim, indices), indices };
+  }
+  /** The k largest (or smallest) values along a dim, in order, and their positions. */
+  topk(k: number, options: { dim?: number; largest?: boolean } = {}): ValuesIndices {
+    const { dim = -1, largest = true } = options;
+    const d = normalizeDim('topk', dim, this.ndim);
+    const n = this.ndim === 0 ? 1 : this.shape[d]!;
+    if (!Number.isInteger(k) || k < 0 || k > n) {
+      throw new ValueError('topk', `k must be in 0 … ${n} for dim ${d}`, show(k), '');
+    }
+    if (this.ndim === 0) return this.sort();
+    const indices = this.argsort(d, { descending: largest }).narrow(d, 0, k).contiguous();
+    return { values: this.gather(d, indices), indices };
+  }
+  /** The k-th smallest value along a dim (k from 1), and its position. */
+  kthvalue(k: number, dim = -1, options: { keepdim?: boolean } = {}): ValuesIndices {
+    const d = normalizeDim('kthvalue', dim, this.ndim);
+    const n = this.ndim === 0 ? 1 : this.shape[d]!;
+    if (!Number.isInteger(k) || k < 1 || k > n) throw new ValueError('kthvalue', `k must be in 1 … ${n}`, show(k), '');
+    if (this.ndim === 0) return this.sort();
+    const indices = this.argsort(d).narrow(d, k - 1, 1);
+    const values = this.gather(d, indices);
+    const flat = (t: Tensor): Tensor => (options.keepdim ? t : t.squeeze(d));
+    return { values: flat(values), indices: flat(indices) };
+  }
+  /** The middle value (the lower one of two): over all, or along a dim with its position. */
+  median(): Tensor;
+  median(dim: number, options?: { keepdim?: boolean }): ValuesIndices;
+  median(dim?: number, options: { keepdim?: boolean } = {}): Tensor | ValuesIndices {
+    const n = dim === undefined ? this.numel : this.shape[normalizeDim('median', dim, this.ndim)]!;
+    if (n === 0) throw new ValueError('median', 'at least one element is needed', showShape(this.shape), '');
+    const k = Math.floor((n - 1) / 2) + 1;
+    if (dim === undefined) return this.flatten().kthvalue(k, 0).values;
+    return this.kthvalue(k, dim, options);
+  }
+  /** Distinct values in order, with counts and where each element went if asked for. Reads the data. */
+  unique(): Tensor;
+  unique(options: { returnInverse?: boolean; returnCounts?: boolean; sorted?: boolean }): { values: Tensor; inverse: Tensor; counts: Tensor };
+  unique(options?: { returnInverse?: boolean; returnCounts?: boolean; sorted?: boolean }): Tensor | { values: Tensor; inverse: Tensor; counts: Tensor } {
+    if (recording.now !== null) recording.now.refuse('unique (its size depends on the data)');
+    const d = Array.from(this.flatten().dataSync() as ArrayLike<number>);
+    const values = [...new Set(d)].sort((a, b) => Number(a) - Number(b));
+    const place = new Map(values.map((v, i) => [v, i]));
+    const inverse = d.map(v => place.get(v)!);
+    const counts = new Array<number>(values.length).fill(0);
+    for (const i of inverse) counts[i]!++;
+    const out = wrap(hostData(values, [values.length], this.dtype, this.device));
+    if (options === undefined) return out;
+    return {
+      values: out,
+      inverse: wrap(hostData(inverse, this.shape, 'int64', this.device)),
+      counts: wrap(hostData(counts, [counts.length], 'int64', this.device)),
+    };
+  }
+  /** How often each of 0, 1, 2, … occurs (or the sum of its weights). Reads the data. */
+  bincount(options: { weights?: Tensor; minlength?: number } = {}): Tensor {
+    if (recording.now !== null) recording.now.refuse('bincount (its size depends on the data)');
+    if (this.ndim !== 1) throw new ShapeError('bincount', 'it takes a vector', showShape(this.shape), '');
+    const d = Array.from(this.dataSync() as ArrayLike<number>, Number);
+    if (d.some(v => v < 0 || !Number.isInteger(v))) throw new ValueError('bincount', 'values must be integers >= 0', 'others', '');
+    const n = d.reduce((a, v) => Math.max(a, v + 1), options.minlength ?? 0);
+    const zeros = wrap(hostData(new Array<number>(n).fill(0), [n], options.weights?.dtype ?? 'int64', this.device));
+    const index = this.long();
+    return zeros.scatterAdd(0, index, options.weights ?? index.mul(0).add(1));
+  }
+  /** A histogram of `bins` equal cells from min to max (the range of the data where both are equal). */
+  histc(bins = 100, min = 0, max = 0): Tensor {
+    const d = Array.from(this.flatten().dataSync() as ArrayLike<number>, Number);
+    let [lo, hi] = [min, max];
+    if (lo === hi && d.length > 0) {
+      lo = d.reduce((a, b) => Math.min(a, b));
+      hi = d.reduce((a, b) => Math.max(a, b));
+    }
+    if (lo === hi) [lo, hi] = [lo - 1, hi + 1];
+    const counts = new Array<number>(bins).fill(0);
+    for (const v of d) if (v >= lo && v <= hi) counts[Math.min(bins - 1, Math.floor(((v - lo) / (hi - lo)) * bins))]!++;
+    return wrap(hostData(counts, [bins], this.dtype, this.device));
+  }
+}
+
+/** For each value the first position in a sorted row (or rows) at which it could stand; `right` takes the last. */
+export function searchsorted(sorted: Tensor, values: Tensor, options: { right?: boolean } = {}): Tensor {
+  const rows = sorted.ndim === 1 ? sorted.unsqueeze(0) : sorted.unsqueeze(-2);
+  const v = values.unsqueeze(-1);
+  // The position is how many elements lie below (or at) the value.
+  const below = options.right ? rows.le(v) : rows.lt(v);
+  return below.sum(-1);
+}

@@ -1,0 +1,8 @@
+// The tensor: all families of methods in one class.
+
+import { setTensorClass } from './core.ts';
+import { SortTensor } from './sort.ts';
+
+/** A lazy, differentiable array with PyTorch's methods: nothing is computed until somebody reads a value. */
+export class Tensor extends SortTensor {}
+setTensorClass(Tensor);
