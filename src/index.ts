@@ -5,3 +5,6 @@ export { cat, stack } from './tensor/movement.ts';
 export { range } from './tensor/indexing.ts';
 export { Tensor } from './tensor/tensor.ts';
 export { getDevice } from './runtime/devices.ts';
+export { compile } from './tensor/compile.ts';
+export { noGrad } from './tensor/modes.ts';
+export * as F from './nn/functional.ts';

@@ -4,8 +4,8 @@
 
 import type { ComputeType, DType } from '../base/dtype.ts';
 import { byteWidth } from '../base/dtype.ts';
-import type { Affine, ArithOp, CheckedData, E, LoadData, LoopVar, MathOp, ReduceData } from '../ir/scalar.ts';
-import { HOST_MATH, isBinaryMath, isMathOp, lane, load, m, param, ramp, splat } from '../ir/scalar.ts';
+import type { Affine, ArithOp, CheckedData, E, Exprs, LoadData, LoopVar, MathOp, ReduceData } from '../ir/scalar.ts';
+import { HOST_MATH, isBinaryMath, isMathOp, lane, load, m, param, ramp, splat, withExprs } from '../ir/scalar.ts';
 import type { Acc, LoopProgram, Stmt } from './loop.ts';
 import { expansionOf, fromBrain, fromHalf, toBrain, toHalf } from './math.ts';
 import { Bytes, Code, F32, F64, type FuncType, I32, I64, type Op, V128, type ValType } from './wasm-asm.ts';
@@ -167,10 +167,17 @@ export class Emitter {
   }
   /** Counts uses and finds the buffers that are read after being written. */
   private scan(body: readonly Stmt[]): void {
-    const loaded = new Set<number>();
-    const walk = (e: E): void => {
-      if (e.op === 'load') loaded.add((e.data as LoadData).buffer);
-      this.below(e).forEach(walk);
+    const loadedBy = (root: E): Set<number> => {
+      const loaded = new Set<number>();
+      const seen = new Set<E>();
+      const walk = (e: E): void => {
+        if (seen.has(e)) return;
+        seen.add(e);
+        if (e.op === 'load') loaded.add((e.data as LoadData).buffer);
+        this.below(e).forEach(walk);
+      };
+      walk(root);
+      return loaded;
     };
     const visit = (list: readonly Stmt[]): void => {
       for (const s of list) {
@@ -179,9 +186,7 @@ export class Emitter {
         else if (s.kind === 'let') this.countUses([s.value]);
         else {
           this.countUses([s.value, ...s.at.terms.map(t => t[0])]);
-          loaded.clear();
-          walk(s.value);
-          if (loaded.has(s.buffer)) this.volatileBuffers.add(s.buffer);
+          if (loadedBy(s.value).has(s.buffer)) this.volatileBuffers.add(s.buffer);
         }
       }
     };
@@ -1017,8 +1022,10 @@ for (const o of ['and', 'or', 'xor'] as const) {
 }
 
 /** One kernel as a function body. */
-export function emitLoops(p: LoopProgram, buffers: number, target: Target): Emitted {
-  const em = new Emitter(buffers, target);
-  em.program(p);
-  return { code: em.code.out, locals: em.locals, ints: em.ints, mainThreadOnly: em.mainThreadOnly };
+export function emitLoops(p: LoopProgram, exprs: Exprs, buffers: number, target: Target): Emitted {
+  return withExprs(() => {
+    const em = new Emitter(buffers, target);
+    em.program(p);
+    return { code: em.code.out, locals: em.locals, ints: em.ints, mainThreadOnly: em.mainThreadOnly };
+  }, exprs);
 }

@@ -50,7 +50,7 @@ export function cutRange(range: number, work: number, align: number): [number, n
 function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
   if (k.kind === 'gemm') return emitGemm(k, target);
   const program = lower(k);
-  const emitted = emitLoops(program, k.buffers.length, target);
+  const emitted = emitLoops(program, k.exprs, k.buffers.length, target);
   const align = program.range >= 1024 ? 16 : 1;
   return { pieces: [{ emitted, tasks: cutRange(program.range, k.work, align) }], scratch: [] };
 }

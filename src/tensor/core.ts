@@ -2,7 +2,7 @@
 // In: nodes. Out: values, gradients, in-place changes. The families of methods are in the files that extend this class.
 
 import { DTYPES, type DType, isFloat, readElement, type TypedArray, typedArray } from '../base/dtype.ts';
-import { DTypeError, GradError, ShapeError, showShape, ValueError } from '../base/errors.ts';
+import { CompileError, DTypeError, GradError, ShapeError, showShape, ValueError } from '../base/errors.ts';
 import { type Nested, printTensor } from '../base/print.ts';
 import type { Shape } from '../base/shape.ts';
 import { normalizeDim, numel, sameShape } from '../base/shape.ts';
@@ -13,7 +13,7 @@ import { expand } from '../ir/ops/reduce.ts';
 import { getDevice } from '../runtime/devices.ts';
 import { Cell } from './cell.ts';
 import { addDirty, checkThere, realize, want } from './realize.ts';
-import { recording, recordingId, structure } from './record.ts';
+import { recording, recordingId, structureChanged } from './record.ts';
 import type { Tensor } from './tensor.ts';
 import { yieldSometimes } from './yield.ts';
 
@@ -21,6 +21,8 @@ import { yieldSometimes } from './yield.ts';
 export interface View {
   readonly get: (base: Node) => Node;
   readonly put: (base: Node, value: Node) => Node;
+  /** Cut off from gradients: changes through it are not recorded. */
+  readonly detached: boolean;
 }
 
 /** Beyond this many pending nodes, or bytes of data below them, the sources of the next op are computed first. */
@@ -49,8 +51,16 @@ export function wrap(node: Node): Tensor {
 }
 
 /** A tensor that shares memory with `base`: a change of one is seen by the other. */
-export function wrapView(base: TensorCore, get: View['get'], put: View['put']): Tensor {
-  return new TensorClass(get(base.node()), base, { get, put });
+export function wrapView(of: TensorCore, get: View['get'], put: View['put'], detached = false): Tensor {
+  const outer = of._view;
+  const node = get(of.node());
+  if (outer === null) return new TensorClass(node, of, { get, put, detached });
+  // A view of a view is a view of the base.
+  return new TensorClass(node, of._base!, {
+    get: b => get(outer.get(b)),
+    put: (b, v) => outer.put(b, put(outer.get(b), v)),
+    detached: detached || outer.detached,
+  });
 }
 
 export class TensorCore {
@@ -58,7 +68,8 @@ export class TensorCore {
   _node: Node;
   /** @internal The tensor that this is a view of. */
   readonly _base: TensorCore | null;
-  private readonly view_: View | null;
+  /** @internal */
+  readonly _view: View | null;
   /** @internal Counts in-place changes (of a base). */
   _version = 0;
   private seen = 0;
@@ -78,7 +89,7 @@ export class TensorCore {
   constructor(node: Node, base: TensorCore | null = null, view: View | null = null) {
     this._node = node;
     this._base = base;
-    this.view_ = view;
+    this._view = view;
     this.seen = base?._version ?? 0;
     this._made = recordingId();
   }
@@ -117,25 +128,27 @@ export class TensorCore {
 
   /** The node of the current value; used by op implementations. */
   node(): Node {
+    const r = recording.now;
     const base = this._base;
     if (base !== null) {
-      if (base._version !== this.seen || recording.now !== null) {
-        const b = base.node();
-        if (base._version !== this.seen || recording.now !== null) {
-          this.seen = base._version;
-          this._node = this.view_!.get(b);
-        }
+      if (base._version !== this.seen || (r !== null && this._made !== r.id)) {
+        this._node = this._view!.get(base.node());
+        this.seen = base._version;
       }
       return this._node;
     }
-    return recording.now === null ? this._node : recording.now.read(this);
+    if (this._made !== 0 && this._made !== (r === null ? 0 : r.id)) this.refuseDead();
+    return r === null ? this._node : r.read(this);
+  }
+  private refuseDead(): never {
+    throw new CompileError('compile', 'a tensor made inside a compiled function lives only there', `one of shape ${showShape(this._node.shape)}`, 'return it from the function');
   }
 
   /** @internal Replaces the value; the common part of all in-place methods. */
   _assign(value: Node, method: string): Tensor {
     const self = this as unknown as Tensor;
     const old = this.node();
-    if (this._base?._leaf && gradMode.enabled) this._base.refuseLeaf(method);
+    if (this._base?._leaf && gradMode.enabled && !this._view!.detached) this._base.refuseLeaf(method);
     if (this._leaf && gradMode.enabled) this.refuseLeaf(method);
     if (!sameShape(value.shape, old.shape)) {
       if (value.shape.length > old.shape.length || !canExpand(value.shape, old.shape)) {
@@ -151,7 +164,10 @@ export class TensorCore {
     }
     if (this._base !== null) {
       old.overwrittenBy = method;
-      this._base._assign(this.view_!.put(this._base.node(), value), method);
+      const base = this._base;
+      const change = (): unknown => base._assign(this._view!.put(base.node(), value), method);
+      if (this._view!.detached) withoutGrad(change);
+      else change();
       return self;
     }
     recording.now?.change(this);
@@ -174,6 +190,16 @@ export class TensorCore {
     const n = makeNode(alias.def, [value], null, value.shape, value.dtype);
     n.leaf = this;
     n.needsGrad = true;
+    return n;
+  }
+  /** @internal A new node for the value in the cell: the old node was given a copy of the old value. */
+  _renew(): Node {
+    const n = dataNode(this._node.shape, this._node.dtype, this._node.device);
+    n.value = this._cell!.home;
+    if (this._leaf) {
+      n.leaf = this;
+      n.needsGrad = true;
+    }
     return n;
   }
   /** @internal The home of the value, made if need be: for tensors that steps change (parameters, optimizer state). */
@@ -281,7 +307,7 @@ export class TensorCore {
       throw new GradError('requiresGrad_', 'only a leaf can stop requiring grad', 'the result of an op', 'use detach()');
     }
     recording.now?.change(this);
-    structure.version++;
+    structureChanged();
     this._leaf = on;
     if (n.value === null) {
       this._node = on ? this.leafOver(n) : alias(n);
@@ -313,7 +339,7 @@ export class TensorCore {
   }
   /** The same values, cut off from gradients; shares memory. */
   detach(): Tensor {
-    return wrapView(this, b => detach(b), (_, v) => v);
+    return wrapView(this, b => detach(b), (_, v) => detach(v), true);
   }
   /** Calls `hook` with the gradient of this tensor during backward; what it returns replaces the gradient. */
   registerHook(hook: (g: Tensor) => Tensor | undefined | null): () => void {
@@ -321,7 +347,7 @@ export class TensorCore {
     if (!n.needsGrad) {
       throw new GradError('registerHook', 'the tensor must require grad', 'one that does not', 'call requiresGrad_() first');
     }
-    structure.version++;
+    structureChanged();
     const f = (g: Node): Node => hook(wrap(g))?.node() ?? g;
     n.hooks = [...(n.hooks ?? []), f];
     return () => {
@@ -392,6 +418,16 @@ function accumulate(t: Tensor, g: Node, createGraph: boolean): void {
   } finally {
     internal.on = before;
     gradMode.enabled = mode;
+  }
+}
+
+function withoutGrad(body: () => unknown): void {
+  const before = gradMode.enabled;
+  gradMode.enabled = false;
+  try {
+    body();
+  } finally {
+    gradMode.enabled = before;
   }
 }
 

@@ -169,25 +169,14 @@ let wanted: Node[] = [];
 export const addDirty = (c: Cell): void => {
   dirty.add(c);
 };
-export const removeDirty = (c: Cell): void => {
-  dirty.delete(c);
-};
 /** Asks for a value as part of the next realise: the loss of backward(), the output of a module. */
 export const want = (n: Node): void => {
   wanted.push(n);
 };
 
-/** Rolls back what a failed recording asked for. */
-export function takePending(): { dirty: Cell[]; wanted: Node[] } {
-  const r = { dirty: [...dirty], wanted };
-  dirty.clear();
-  wanted = [];
-  return r;
-}
-export function putPending(p: { dirty: readonly Cell[]; wanted: Node[] }): void {
-  dirty.clear();
-  for (const c of p.dirty) dirty.add(c);
-  wanted = p.wanted;
+/** Gives every pending cell its value. */
+export function flushCells(): void {
+  if (dirty.size > 0 || wanted.length > 0) realize([]);
 }
 
 /** Computes the nodes, and with them every pending cell and wanted node, as one plan per device. */

@@ -3,6 +3,7 @@
 
 import type { Node } from '../ir/node.ts';
 import type { TensorCore } from './core.ts';
+import { setRecorder } from './host.ts';
 
 export interface Recording {
   readonly id: number;
@@ -21,3 +22,21 @@ export const recordingId = (): number => (recording.now === null ? 0 : recording
 
 /** Counts changes of structure (train/eval, requiresGrad, hooks, parameter groups): recordings are keyed by it. */
 export const structure = { version: 0 };
+/** Notes such a change, unless it is part of a recorded step itself. */
+export function structureChanged(): void {
+  if (recording.now === null) structure.version++;
+}
+
+/** Runs something as if no recording were in progress: what it makes lives on after the step. */
+export function outside<T>(body: () => T): T {
+  const r = recording.now;
+  if (r === null) return body();
+  const recorder = setRecorder(null);
+  recording.now = null;
+  try {
+    return body();
+  } finally {
+    recording.now = r;
+    setRecorder(recorder);
+  }
+}
