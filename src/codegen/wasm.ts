@@ -303,7 +303,7 @@ export class Emitter {
       } else this.loadScalar(d.dtype, e.type, offset);
       return;
     }
-    if (addr.lanes === 1 && guard === undefined && d.step === 1) {
+    if (addr.lanes === 1 && guard === undefined && d.step === 1 && bytes < 8) {
       this.val(addr);
       this.loadVector(d.dtype, offset);
       return;

@@ -1,0 +1,419 @@
+// The reference device: a slow interpreter of the graph in plain TypeScript. What it computes is the definition.
+// In: program specs. Out: executables. No fusion, no kernels; every op by its record, float32 results rounded once.
+
+import type { DType } from '../base/dtype.ts';
+import { DTYPES, readElement, typedArray, writeElement } from '../base/dtype.ts';
+import { ValueError } from '../base/errors.ts';
+import { contiguousStrides, numel, type Shape } from '../base/shape.ts';
+import { type Node, type Storage, toposort } from '../ir/node.ts';
+import type { HostValue } from '../ir/op.ts';
+import type { MatmulAttrs } from '../ir/ops/contract.ts';
+import { CHECK, elementOf, type HostScalar } from '../ir/ops/elementwise.ts';
+import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
+import { joinDim, padFill } from '../ir/ops/movement.ts';
+import type { ReduceAttrs, ScanAttrs } from '../ir/ops/reduce.ts';
+import type { Affine, CheckedData, E, Fold, MachineOp, MathOp } from '../ir/scalar.ts';
+import { arg, asAffine, evaluate, LoopVar, varOf, withExprs } from '../ir/scalar.ts';
+import type { Device, Executable, KernelInfo, ProgramSpec } from './device.ts';
+import { registerDevice } from './devices.ts';
+
+type Value = number | bigint;
+/** Values of one tensor: numbers, or bigints for int64. */
+interface Dense {
+  readonly data: Value[];
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+class HostBytes implements Storage {
+  bytes: Uint8Array<ArrayBuffer>;
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.bytes = bytes;
+  }
+  get byteLength(): number {
+    return this.bytes.byteLength;
+  }
+}
+
+/** Rounds a value to what the dtype can hold. */
+function rounder(dtype: DType): (v: Value) => Value {
+  const cell = typedArray(dtype, new ArrayBuffer(8), 0, 1);
+  return v => {
+    writeElement(cell, dtype, 0, v);
+    return dtype === 'int64' ? (cell as BigInt64Array)[0]! : readElement(cell, dtype, 0);
+  };
+}
+
+/** Turns an expression of arguments into a function: each machine op by its meaning. */
+function compileElement(e: E, memo = new Map<E, (args: readonly Value[]) => Value>()): (args: readonly Value[]) => Value {
+  const had = memo.get(e);
+  if (had !== undefined) return had;
+  let f: (args: readonly Value[]) => Value;
+  if (e.op === 'const') f = () => e.value;
+  else if (e.op === 'arg') f = args => args[Number(e.value)]!;
+  else {
+    const inner = e.args.map(a => compileElement(a, memo));
+    if (e.op === 'checked') {
+      const { code } = e.data as CheckedData;
+      f = args => {
+        if (!inner[1]!(args)) failCheck(code, inner[0]!(args));
+        return inner[0]!(args);
+      };
+    } else if (e.op === 'rare') {
+      f = args => evaluate(e.data as MathOp, e.type, e.type, [inner[1]!(args)]) as Value;
+    } else {
+      const from = e.args[0]!.type;
+      f = args => {
+        const v = evaluate(e.op as MachineOp, e.type, from, inner.map(g => g(args)));
+        return typeof v === 'boolean' ? Number(v) : v!;
+      };
+    }
+  }
+  memo.set(e, f);
+  return f;
+}
+function failCheck(code: number, value: Value): never {
+  if (code === CHECK.divideByZero) {
+    throw new ValueError('div', 'an integer cannot be divided by zero', '0', 'convert to a floating dtype, or mask the zeros');
+  }
+  throw new ValueError('index', 'indices and labels must lie inside the dim that they address', String(value), 'check the labels (0 … classes−1) or the indices; nothing was changed');
+}
+
+/** Calls back with every index of a shape, in row-major order. */
+function each(shape: Shape, f: (index: readonly number[], at: number) => void): void {
+  const n = numel(shape);
+  const index = new Array<number>(shape.length).fill(0);
+  for (let at = 0; at < n; at++) {
+    f(index, at);
+    for (let d = shape.length - 1; d >= 0; d--) {
+      if (++index[d]! < shape[d]!) break;
+      index[d] = 0;
+    }
+  }
+}
+/** Position in a (broadcast) source for an index of the result. */
+function broadcastAt(index: readonly number[], shape: Shape, strides: readonly number[]): number {
+  const lead = index.length - shape.length;
+  let at = 0;
+  for (let d = 0; d < shape.length; d++) if (shape[d] !== 1) at += index[lead + d]! * strides[d]!;
+  return at;
+}
+
+class Interpreter {
+  private readonly values = new Map<Node, Dense>();
+  private readonly uniforms: ReadonlyMap<Node, HostScalar>;
+  constructor(sources: ReadonlyMap<Node, Dense>, uniforms: ReadonlyMap<Node, HostScalar>) {
+    for (const [n, v] of sources) this.values.set(n, v);
+    this.uniforms = uniforms;
+  }
+  value(root: Node): Dense {
+    for (const n of toposort([root], x => this.values.has(x))) {
+      if (!this.values.has(n)) this.values.set(n, this.compute(n));
+    }
+    return this.values.get(root)!;
+  }
+  private compute(n: Node): Dense {
+    const src = n.src.map(s => this.values.get(s)!);
+    const done = (data: Value[]): Dense => {
+      const round = rounder(n.dtype);
+      return { data: data.map(round), shape: n.shape, dtype: n.dtype };
+    };
+    if (n.op.bound) return done([this.uniforms.get(n)!.value()]);
+    if (n.op.decompose !== null) return this.value(n.op.decompose(n.src, n.attrs));
+    switch (n.op.kind) {
+      case 'source':
+      case 'elementwise':
+        return done(this.elementwise(n, src));
+      case 'movement':
+        return done(this.movement(n, src[0]!));
+      case 'reduce':
+        return done(this.reduce(n, src[0]!));
+      case 'scan':
+        return done(this.scan(n, src));
+      case 'contraction':
+        return done(this.matmul(n, src[0]!, src[1]!));
+      case 'join':
+        return done(this.join(n, src));
+      case 'index':
+        return done(this.take(n, src));
+      case 'scatter':
+        return done(this.scatter(n, src));
+      case 'host': {
+        const inputs = src.map((s): HostValue => ({ data: s.data.map(Number), shape: s.shape, dtype: s.dtype }));
+        return done(Array.from(n.op.host!(inputs, n)).map(v => (n.dtype === 'int64' ? BigInt(v) : v)));
+      }
+      default:
+        throw new Error(`reference: no rule for ${n.op.kind}`);
+    }
+  }
+
+  private elementwise(n: Node, src: readonly Dense[]): Value[] {
+    const f = withExprs(() => {
+      const args = src.map((s, i) => arg(i, DTYPES[s.dtype].compute));
+      if (n.op.usesPosition) args.push(arg(src.length, 'i32'));
+      return compileElement(elementOf(n, args));
+    });
+    const strides = src.map(s => contiguousStrides(s.shape));
+    const out: Value[] = new Array(numel(n.shape));
+    each(n.shape, (index, at) => {
+      const args = src.map((s, i) => s.data[broadcastAt(index, s.shape, strides[i]!)]!);
+      if (n.op.usesPosition) args.push(at);
+      out[at] = f(args);
+    });
+    return out;
+  }
+
+  private movement(n: Node, x: Dense): Value[] {
+    if (n.op.relabels) return x.data.slice();
+    const strides = contiguousStrides(x.shape);
+    // The index map on symbols, evaluated per element.
+    const { vars, at, guard } = withExprs(() => {
+      const vars = n.shape.map(s => new LoopVar(s));
+      const r = n.op.index!(vars.map(v => asAffine(varOf(v))), n);
+      return { vars, at: r.at, guard: r.guard ?? null };
+    });
+    const place = new Map(vars.map((v, i) => [v, i]));
+    const read = (a: Affine, index: readonly number[]): number =>
+      a.terms.reduce((s, [e, k]) => s + k * index[place.get(e.data as LoopVar)!]!, a.c);
+    const holds = (e: E, index: readonly number[]): number => {
+      if (e.op === 'var') return index[place.get(e.data as LoopVar)!]!;
+      if (e.op === 'index') return read(e.data as Affine, index);
+      if (e.op === 'const') return Number(e.value);
+      return Number(evaluate(e.op as MachineOp, e.type, e.args[0]!.type, e.args.map(a => holds(a, index))));
+    };
+    const out: Value[] = new Array(numel(n.shape));
+    const zero: Value = x.dtype === 'int64' ? 0n : 0;
+    each(n.shape, (index, o) => {
+      if (guard !== null && !holds(guard, index)) {
+        const fill = padFill(n);
+        out[o] = x.dtype === 'int64' ? BigInt(fill) : fill;
+        return;
+      }
+      let i = 0;
+      at.forEach((a, d) => {
+        i += read(a, index) * strides[d]!;
+      });
+      out[o] = x.data[i] ?? zero;
+    });
+    return out;
+  }
+
+  private folder(fold: Fold, types: readonly DType[]): { init: Value[]; step: (acc: readonly Value[], x: readonly Value[], at: number) => Value[] } {
+    return withExprs(() => {
+      const type = DTYPES[types[types.length - 1]!].compute;
+      const start = fold.init(type);
+      const k = start.length;
+      const accs = start.map((e, i) => arg(i, e.type));
+      const xs = types.map((t, i) => arg(k + i, DTYPES[t].compute));
+      const next = fold.step(accs, xs, arg(k + types.length, 'i32'));
+      const memo = new Map();
+      const fs = next.map(e => compileElement(e, memo));
+      return {
+        init: start.map(e => e.value),
+        step: (acc: readonly Value[], x: readonly Value[], at: number) => {
+          const args = [...acc, ...x, at];
+          return fs.map(f => f(args));
+        },
+      };
+    });
+  }
+  private reduce(n: Node, x: Dense): Value[] {
+    const { dims, keepdim } = n.attrs as ReduceAttrs;
+    const fold = n.op.fold!;
+    const { init, step } = this.folder(fold, [x.dtype]);
+    const accs: Value[][] = Array.from({ length: numel(n.shape) }, () => [...init]);
+    const outStrides = contiguousStrides(n.shape);
+    const inner = contiguousStrides(dims.map(d => x.shape[d]!));
+    each(x.shape, (index, at) => {
+      let o = 0;
+      let k = 0;
+      for (let d = 0; d < index.length; d++) {
+        if (dims.includes(d)) {
+          if (keepdim) k++;
+        } else o += index[d]! * outStrides[k++]!;
+      }
+      const position = dims.reduce((s, d, i) => s + index[d]! * inner[i]!, 0);
+      accs[o] = step(accs[o]!, [x.data[at]!], position);
+    });
+    return accs.map(a => this.result(a[fold.result]!, n));
+  }
+  private result(v: Value, n: Node): Value {
+    return n.dtype === 'int64' ? BigInt(v) : v;
+  }
+  private scan(n: Node, src: readonly Dense[]): Value[] {
+    const { dim, reverse } = n.attrs as ScanAttrs;
+    const fold = n.op.fold!;
+    const { init, step } = this.folder(fold, src.map(s => s.dtype));
+    const size = n.shape[dim]!;
+    const stride = contiguousStrides(n.shape)[dim]!;
+    const out: Value[] = new Array(numel(n.shape));
+    const rows = n.shape.map((s, d) => (d === dim ? 1 : s));
+    const strides = contiguousStrides(n.shape);
+    if (size === 0) return out;
+    each(rows, index => {
+      const base = index.reduce((s, i, d) => s + i * strides[d]!, 0);
+      let acc: Value[] = [...init];
+      for (let k = 0; k < size; k++) {
+        const i = reverse ? size - 1 - k : k;
+        acc = step(acc, src.map(s => s.data[base + i * stride]!), k);
+        out[base + i * stride] = this.result(acc[fold.result]!, n);
+      }
+    });
+    return out;
+  }
+
+  private matmul(n: Node, a: Dense, b: Dense): Value[] {
+    const { ta, tb } = n.attrs as MatmulAttrs;
+    const [ra, rb] = [a.shape.length, b.shape.length];
+    const K = a.shape[ta ? ra - 2 : ra - 1]!;
+    const sa = contiguousStrides(a.shape);
+    const sb = contiguousStrides(b.shape);
+    const batch = (index: readonly number[], s: Shape, strides: readonly number[]): number =>
+      broadcastAt(index.slice(0, -2), s.slice(0, -2), strides.slice(0, -2));
+    const out: Value[] = new Array(numel(n.shape));
+    const big = n.dtype === 'int64';
+    each(n.shape, (index, at) => {
+      const i = index[index.length - 2]!;
+      const j = index[index.length - 1]!;
+      const baseA = batch(index, a.shape, sa) + i * sa[ta ? ra - 1 : ra - 2]!;
+      const baseB = batch(index, b.shape, sb) + j * sb[tb ? rb - 2 : rb - 1]!;
+      const stepA = sa[ta ? ra - 2 : ra - 1]!;
+      const stepB = sb[tb ? rb - 1 : rb - 2]!;
+      if (big) {
+        let sum = 0n;
+        for (let k = 0; k < K; k++) sum += BigInt(a.data[baseA + k * stepA]!) * BigInt(b.data[baseB + k * stepB]!);
+        out[at] = BigInt.asIntN(64, sum);
+      } else {
+        let sum = 0;
+        for (let k = 0; k < K; k++) sum += Number(a.data[baseA + k * stepA]) * Number(b.data[baseB + k * stepB]);
+        out[at] = sum;
+      }
+    });
+    return out;
+  }
+
+  private join(n: Node, src: readonly Dense[]): Value[] {
+    const dim = joinDim(n);
+    const strides = contiguousStrides(n.shape);
+    const out: Value[] = new Array(numel(n.shape));
+    let start = 0;
+    for (const s of src) {
+      each(s.shape, (index, at) => {
+        out[index.reduce((p, i, d) => p + (i + (d === dim ? start : 0)) * strides[d]!, 0)] = s.data[at]!;
+      });
+      start += s.shape[dim]!;
+    }
+    return out;
+  }
+
+  /** Position in x of an index (lead…, rest…) with computed dims. */
+  private indexed(x: Shape, dims: readonly number[], indices: readonly Dense[], lead: Shape): (index: readonly number[]) => number {
+    const strides = contiguousStrides(x);
+    const own = indices.map(i => contiguousStrides(i.shape));
+    return index => {
+      let at = 0;
+      let r = lead.length;
+      const front = index.slice(0, lead.length);
+      for (let d = 0; d < x.length; d++) {
+        const k = dims.indexOf(d);
+        let i: number;
+        if (k < 0) i = index[r++]!;
+        else {
+          i = Number(indices[k]!.data[broadcastAt(front, indices[k]!.shape, own[k]!)]);
+          if (i < 0 || i >= x[d]!) failCheck(CHECK.index, i);
+        }
+        at += i * strides[d]!;
+      }
+      return at;
+    };
+  }
+  private take(n: Node, src: readonly Dense[]): Value[] {
+    const { dims } = n.attrs as TakeAttrs;
+    const [x, ...indices] = src as [Dense, ...Dense[]];
+    const lead = n.shape.slice(0, n.shape.length - (x.shape.length - dims.length));
+    const at = this.indexed(x.shape, dims, indices, lead);
+    const out: Value[] = new Array(numel(n.shape));
+    each(n.shape, (index, o) => {
+      out[o] = x.data[at(index)]!;
+    });
+    return out;
+  }
+  private scatter(n: Node, src: readonly Dense[]): Value[] {
+    const { dims, mode } = n.attrs as ScatterAttrs;
+    const [base, values, ...indices] = src as [Dense, Dense, ...Dense[]];
+    const lead = values.shape.slice(0, values.shape.length - (base.shape.length - dims.length));
+    const at = this.indexed(base.shape, dims, indices, lead);
+    const out = base.data.slice();
+    const type = DTYPES[n.dtype].compute;
+    const name: MachineOp | null = mode === 'set' ? null : mode;
+    each(values.shape, (index, i) => {
+      const o = at(index);
+      const v = values.data[i]!;
+      if (name === null) out[o] = v;
+      else {
+        const r = evaluate(name, type, type, [out[o]!, v]);
+        out[o] = typeof r === 'boolean' ? Number(r) : r!;
+      }
+    });
+    return out;
+  }
+}
+
+export class ReferenceDevice implements Device {
+  readonly name = 'reference';
+  compile(spec: ProgramSpec): Executable {
+    const kernels: KernelInfo[] = toposort(spec.roots)
+      .filter(n => n.value === null && n.op.kind !== 'source')
+      .map(n => ({ name: n.op.name, kind: n.op.kind, work: numel(n.shape) * n.op.cost, bytes: 0 }));
+    return {
+      kernels,
+      bytes: 0,
+      dispose: () => {},
+      run: (sources, uniforms, targets) => {
+        const known = new Map<Node, Dense>();
+        spec.sources.forEach((n, i) => {
+          known.set(n, dense((sources[i] as HostBytes).bytes, n.shape, n.dtype));
+        });
+        const scalars = new Map(spec.uniforms.map((n, i) => [n, uniforms[i]!]));
+        const it = new Interpreter(known, scalars);
+        const results = spec.roots.map(r => bytesOf(it.value(r)));
+        return results.map((b, i) => {
+          const t = spec.targetOf[i]!;
+          if (t < 0) return new HostBytes(b);
+          (targets[t] as HostBytes).bytes = b;
+          return null;
+        });
+      },
+    };
+  }
+  upload(bytes: Uint8Array): Storage {
+    return new HostBytes(bytes.slice() as Uint8Array<ArrayBuffer>);
+  }
+  empty(bytes: number): Storage {
+    return new HostBytes(new Uint8Array(bytes));
+  }
+  download(s: Storage): Uint8Array<ArrayBuffer> {
+    return (s as HostBytes).bytes.slice();
+  }
+  clone(s: Storage): Storage {
+    return new HostBytes((s as HostBytes).bytes.slice());
+  }
+  memory(): Record<string, number> {
+    return {};
+  }
+}
+
+function dense(bytes: Uint8Array<ArrayBuffer>, shape: Shape, dtype: DType): Dense {
+  const n = numel(shape);
+  const a = typedArray(dtype, bytes.buffer, bytes.byteOffset, n);
+  const data: Value[] = new Array(n);
+  for (let i = 0; i < n; i++) data[i] = dtype === 'int64' ? (a as BigInt64Array)[i]! : readElement(a, dtype, i);
+  return { data, shape, dtype };
+}
+function bytesOf(d: Dense): Uint8Array<ArrayBuffer> {
+  const out = typedArray(d.dtype, new ArrayBuffer(d.data.length * DTYPES[d.dtype].bytes));
+  for (let i = 0; i < d.data.length; i++) writeElement(out, d.dtype, i, d.data[i]!);
+  return new Uint8Array(out.buffer as ArrayBuffer);
+}
+
+registerDevice('reference', () => new ReferenceDevice());
