@@ -1,10 +1,11 @@
 import './platform.ts';
-export * from './tensor/create.ts';
-export * from './tensor/random.ts';
-export { cat, stack } from './tensor/movement.ts';
-export { range } from './tensor/indexing.ts';
-export { Tensor } from './tensor/tensor.ts';
+
+export * as F from './nn/functional.ts';
 export { getDevice } from './runtime/devices.ts';
 export { compile } from './tensor/compile.ts';
+export * from './tensor/create.ts';
+export { range } from './tensor/indexing.ts';
 export { noGrad } from './tensor/modes.ts';
-export * as F from './nn/functional.ts';
+export { cat, stack } from './tensor/movement.ts';
+export * from './tensor/random.ts';
+export { Tensor } from './tensor/tensor.ts';

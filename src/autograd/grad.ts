@@ -67,14 +67,14 @@ function pull(g: Node, node: Node, i: number): Node | null {
   needing.op = node.op.name;
   try {
     const d = node.op.vjp!(g, node, i);
-    return d === null || sameShape(d.shape, s.shape) ? d : fit(d, s);
+    return d === null || sameShape(d.shape, s.shape) ? d : matched(d, s);
   } finally {
     needing.op = null;
   }
 }
 const savesNothing = (n: Node): boolean => n.op.additive || (n.op.linearIn !== null && n.src.length === 1);
 /** A gradient in the broadcast shape (or a scalar that stands for all elements) brought to the source's shape. */
-function fit(d: Node, s: Node): Node {
+function matched(d: Node, s: Node): Node {
   const grown = d.shape.length < s.shape.length ? expand(d, s.shape) : d;
   return sumTo(grown, s.shape);
 }
@@ -124,7 +124,8 @@ export function gradients(
       const n = order[k]!;
       let g = grads[k]!;
       if (g === null) continue;
-      if (n.hooks !== null) for (const hook of n.hooks) g = hook(sameShape(g.shape, n.shape) ? g : expand(g, n.shape));
+      if (n.hooks !== null)
+        for (const hook of n.hooks) g = hook(sameShape(g.shape, n.shape) ? g : expand(g, n.shape));
       grads[k] = g;
       if (n.leaf !== null) {
         if (wanted === null) leaf(n, sameShape(g.shape, n.shape) ? g : expand(g, n.shape));
@@ -167,7 +168,14 @@ export function pushForward(
     tangent.set(n, tangents[i]!);
   });
   for (const n of gradOrder(outputs)) {
-    if (!tangent.has(n)) tangent.set(n, tangentOf(n, n.src.map(s => tangent.get(s) ?? null)));
+    if (!tangent.has(n))
+      tangent.set(
+        n,
+        tangentOf(
+          n,
+          n.src.map(s => tangent.get(s) ?? null),
+        ),
+      );
   }
   return outputs.map(o => tangent.get(o) ?? null);
 }
@@ -198,7 +206,12 @@ function tangentOf(n: Node, t: readonly (Node | null)[]): Node | null {
       const d = n.op.vjp!(u, n, i);
       return d === null ? [] : [[d, t[i]!] as const];
     });
-    const back = gradients(pairs.map(p => p[0]), pairs.map(p => p[1]), [u], { createGraph: true });
+    const back = gradients(
+      pairs.map(p => p[0]),
+      pairs.map(p => p[1]),
+      [u],
+      { createGraph: true },
+    );
     plus(back[0] ?? null);
   }
   return sum;

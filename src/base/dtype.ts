@@ -95,7 +95,12 @@ export function resultType(operands: readonly Operand[]): DType {
   return out ?? 'float32';
 }
 
-export function typedArray(dtype: DType, buffer: ArrayBufferLike, byteOffset = 0, length?: number): TypedArray {
+export function typedArray(
+  dtype: DType,
+  buffer: ArrayBufferLike,
+  byteOffset = 0,
+  length?: number,
+): TypedArray {
   switch (dtype) {
     case 'float64':
       return new Float64Array(buffer, byteOffset, length);

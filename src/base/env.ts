@@ -13,7 +13,11 @@ export const FLAGS = {
     initial: 0,
     doc: '1: one line per realise and compile; 2: also each kernel; 3: also the graph before and after each rewrite; 4: also the loops',
   },
-  TENON_THREADS: { kind: 'int', initial: 0, doc: 'threads of the cpu device; 0: as many as the machine has cores' },
+  TENON_THREADS: {
+    kind: 'int',
+    initial: 0,
+    doc: 'threads of the cpu device; 0: as many as the machine has cores',
+  },
   TENON_DEVICE: { kind: 'string', initial: 'cpu', doc: 'the default device: cpu, reference' },
   TENON_BLAS: { kind: 'bool', initial: true, doc: '0: never look for a native BLAS' },
   TENON_DATA: { kind: 'string', initial: '', doc: 'folder with data sets in their official formats' },

@@ -19,7 +19,8 @@ function formatter(values: readonly Value[], isFloat: boolean): (v: Value) => st
     const hi = Math.max(0, ...sizes);
     const lo = sizes.length ? Math.min(...sizes) : 0;
     const integers = finite.every(x => Number.isInteger(x));
-    const scientific = hi >= 1e8 || (sizes.length > 0 && (hi / lo > 1000 || lo < 1e-4) && !(integers && hi < 1e8));
+    const scientific =
+      hi >= 1e8 || (sizes.length > 0 && (hi / lo > 1000 || lo < 1e-4) && !(integers && hi < 1e8));
     text = v => {
       const x = Number(v);
       if (Number.isNaN(x)) return 'nan';
@@ -33,7 +34,12 @@ function formatter(values: readonly Value[], isFloat: boolean): (v: Value) => st
 }
 
 /** `tensor([[1., 2.], …])` with extras such as the dtype at the end. */
-export function printTensor(at: (i: number) => Value, shape: Shape, isFloat: boolean, extra: readonly string[]): string {
+export function printTensor(
+  at: (i: number) => Value,
+  shape: Shape,
+  isFloat: boolean,
+  extra: readonly string[],
+): string {
   const total = numel(shape);
   const summarise = total > THRESHOLD;
   const strides = shape.map((_, d) => numel(shape.slice(d + 1)));
@@ -54,7 +60,9 @@ export function printTensor(at: (i: number) => Value, shape: Shape, isFloat: boo
   const indent = 'tensor('.length;
   const render = (d: number, base: number, depth: number): string => {
     if (d === shape.length) return format(at(base));
-    const items = picks(shape[d]!).map(i => (i < 0 ? '...' : render(d + 1, base + i * strides[d]!, depth + 1)));
+    const items = picks(shape[d]!).map(i =>
+      i < 0 ? '...' : render(d + 1, base + i * strides[d]!, depth + 1),
+    );
     if (d < shape.length - 1) {
       const gap = `,${'\n'.repeat(shape.length - 1 - d)}${' '.repeat(indent + depth + 1)}`;
       return `[${items.join(gap)}]`;

@@ -46,7 +46,7 @@ export class Generator {
   /** Restarts the stream. Any safe integer is a seed. */
   manualSeed(seed: number): this {
     this.seed = seed;
-    this.lo = seed % 4294967296 | 0;
+    this.lo = (seed % 4294967296) | 0;
     this.hi = Math.floor(seed / 4294967296) | 0;
     this.calls = 0;
     return this;

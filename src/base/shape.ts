@@ -77,7 +77,11 @@ export function normalizeDim(op: string, dim: number, ndim: number): number {
 }
 
 /** Normalises, sorts and checks a list of dims; undefined means all. */
-export function normalizeDims(op: string, dims: number | readonly number[] | undefined, ndim: number): number[] {
+export function normalizeDims(
+  op: string,
+  dims: number | readonly number[] | undefined,
+  ndim: number,
+): number[] {
   if (dims === undefined) return Array.from({ length: ndim }, (_, i) => i);
   const list = (typeof dims === 'number' ? [dims] : [...dims]).map(d => normalizeDim(op, d, ndim));
   list.sort((a, b) => a - b);

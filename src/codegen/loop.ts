@@ -1,9 +1,8 @@
 // The loop IR: what a kernel does, as loops over expressions. Targets turn it into bytes or text.
 // In: built by lower.ts. Out: read by wasm.ts (and text targets). Not its job: choosing loops.
 
-import type { E, LoopVar } from '../ir/scalar.ts';
 import type { DType } from '../base/dtype.ts';
-import type { Affine } from '../ir/scalar.ts';
+import type { Affine, E, LoopVar } from '../ir/scalar.ts';
 
 /** A mutable local: an accumulator. */
 export interface Acc {

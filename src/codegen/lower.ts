@@ -11,9 +11,9 @@ import {
   constAffine,
   indexOf,
   isMathOp,
+  LoopVar as Loop,
   lane,
   load,
-  LoopVar as Loop,
   m,
   ramp,
   rebuild,
@@ -200,7 +200,8 @@ class Lowerer {
       if (e.op === 'load') out.push({ at: (e.data as LoadData).at, store: false });
       const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
       if (at !== null) for (const [t] of at.terms) if (t.op !== 'var') walk(t);
-      if (e.op === 'reduce' && (e.data as ReduceData).position !== null) walk((e.data as ReduceData).position!);
+      if (e.op === 'reduce' && (e.data as ReduceData).position !== null)
+        walk((e.data as ReduceData).position!);
     };
     const visit = (s: Sink): void => {
       for (const e of this.exprsOf(s)) walk(e);
@@ -223,7 +224,12 @@ class Lowerer {
   private orderedVars(sinks: readonly Sink[]): LoopVar[] {
     const acc = this.accesses(sinks);
     const scanVar = this.kernel.scan?.v;
-    return this.kernel.blocks.flatMap(block => this.unitLast(block.filter(v => v !== scanVar), acc));
+    return this.kernel.blocks.flatMap(block =>
+      this.unitLast(
+        block.filter(v => v !== scanVar),
+        acc,
+      ),
+    );
   }
   /** The loop with the most neighbours in memory goes innermost. */
   private unitLast(block: readonly LoopVar[], acc: readonly { at: Affine; store: boolean }[]): LoopVar[] {
@@ -250,7 +256,10 @@ class Lowerer {
           const d = x.data as ReduceData;
           let body = inner(x.args[0]!);
           let position = d.position === null ? null : inner(d.position);
-          let own = this.unitLast(d.vars, this.accesses([{ kind: 'fold', depth: 0, target: null!, set: 0, x: body, position }]));
+          let own = this.unitLast(
+            d.vars,
+            this.accesses([{ kind: 'fold', depth: 0, target: null!, set: 0, x: body, position }]),
+          );
           for (let i = own.length - 2; i >= 0; i--) {
             const fake: Sink = { kind: 'fold', depth: 0, target: null!, set: 0, x: body, position };
             const joined = this.join(own[i]!, own[i + 1]!, [fake]);
@@ -301,9 +310,15 @@ class Lowerer {
       return e.args.every(fits);
     };
     const fitsSink = (s: Sink): boolean => {
-      if (s.kind === 'store') return ok(s.at) && s.at.terms.every(([t]) => t.op === 'var' || fits(t)) && fits(s.value);
+      if (s.kind === 'store')
+        return ok(s.at) && s.at.terms.every(([t]) => t.op === 'var' || fits(t)) && fits(s.value);
       if (s.kind === 'scan') return s.inputs.every(fits) && s.stores.every(fitsSink);
-      return fits(s.x) && (s.position === null || s.position.op === 'index' ? s.position === null || ok(s.position.data as Affine) : fits(s.position));
+      return (
+        fits(s.x) &&
+        (s.position === null || s.position.op === 'index'
+          ? s.position === null || ok(s.position.data as Affine)
+          : fits(s.position))
+      );
     };
     if (!sinks.every(fitsSink)) return null;
     const v = new Loop(a.size * b.size);
@@ -344,7 +359,8 @@ class Lowerer {
           const at = (y: E): E => rebuild(y, z => map.get(z) ?? null, memo);
           const value = at(body);
           // The first value is the fold so far: nothing is added to 0.
-          if (accs === null) accs = d.fold.positional ? d.fold.step(d.fold.init(body.type), [value], at(position!)) : [value];
+          if (accs === null)
+            accs = d.fold.positional ? d.fold.step(d.fold.init(body.type), [value], at(position!)) : [value];
           else accs = d.fold.step(accs, [value], position === null ? null : at(position));
         }
         return accs![d.fold.result]!;
@@ -383,12 +399,25 @@ class Lowerer {
     }
     // Where the last loop is tiny, the one before it may be wide instead.
     const outer = vars[depth - 2];
-    if (last !== undefined && last.size <= TINY && outer !== undefined && !serial.has(outer) && outer.size >= 8) {
+    if (
+      last !== undefined &&
+      last.size <= TINY &&
+      outer !== undefined &&
+      !serial.has(outer) &&
+      outer.size >= 8
+    ) {
       if (depth === vars.length && this.canWiden(sinks, outer)) candidates.push(outer);
     }
     const inner = vars[vars.length - 1];
-    if (depth < vars.length && inner !== undefined && inner.size <= TINY && last !== undefined && last.size >= 8) {
-      if (!candidates.includes(last) && !serial.has(last) && this.canWiden(sinks, last)) candidates.push(last);
+    if (
+      depth < vars.length &&
+      inner !== undefined &&
+      inner.size <= TINY &&
+      last !== undefined &&
+      last.size >= 8
+    ) {
+      if (!candidates.includes(last) && !serial.has(last) && this.canWiden(sinks, last))
+        candidates.push(last);
     }
     if (this.kernel.scan !== null && candidates.length === 1) return null;
     let best: LoopVar | null = null;
@@ -477,8 +506,20 @@ class Lowerer {
       return e.args.every(ok);
     };
     const okSink = (s: Sink): boolean => {
-      if (s.kind === 'scan') return s.inputs.every(ok) && s.stores.every(okSink) && this.kernel.scan!.acc.type !== 'i64' && this.kernel.scan!.acc.type !== 'f64';
-      if (s.kind === 'fold') return s.target.fold.merge !== null && s.x.type !== 'f64' && s.x.type !== 'i64' && this.exprsOf(s).every(ok);
+      if (s.kind === 'scan')
+        return (
+          s.inputs.every(ok) &&
+          s.stores.every(okSink) &&
+          this.kernel.scan!.acc.type !== 'i64' &&
+          this.kernel.scan!.acc.type !== 'f64'
+        );
+      if (s.kind === 'fold')
+        return (
+          s.target.fold.merge !== null &&
+          s.x.type !== 'f64' &&
+          s.x.type !== 'i64' &&
+          this.exprsOf(s).every(ok)
+        );
       // A result that does not vary with v cannot be written four at a time, nor can 8-byte elements.
       if (DTYPES[s.dtype].bytes === 8 || !(this.freeAt(s.at) & b)) return false;
       if (s.mode !== 'set' && s.at.terms.some(([t]) => t.op !== 'var' && this.free(t) & b)) return false;
@@ -501,13 +542,16 @@ class Lowerer {
       if (x.op === 'var') return ramp(x);
       if (x.op === 'index') {
         const at = this.widenAt(x.data as Affine, v);
-        return at.step === null ? indexVector(at.at) : m.add(splat(indexOf(at.at)), m.mul(ramp(m.const(0, 'i32')), splat(m.const(at.step, 'i32'))));
+        return at.step === null
+          ? indexVector(at.at)
+          : m.add(splat(indexOf(at.at)), m.mul(ramp(m.const(0, 'i32')), splat(m.const(at.step, 'i32'))));
       }
       if (x.op === 'load') {
         const d = x.data as LoadData;
         const guard = x.args.length ? this.widen(x.args[0]!, v) : null;
         const at = this.widenAt(d.at, v);
-        if (at.step === 0) return guard === null ? x : load(d.buffer, d.at, d.dtype, x.type, splat(guard), 4, 0);
+        if (at.step === 0)
+          return guard === null ? x : load(d.buffer, d.at, d.dtype, x.type, splat(guard), 4, 0);
         return load(d.buffer, at.at, d.dtype, x.type, guard === null ? null : splat(guard), 4, at.step ?? 0);
       }
       if (x.op === 'reduce') {
@@ -531,7 +575,12 @@ class Lowerer {
   }
   private widenSink(s: Sink, v: LoopVar, set: number): Sink {
     if (s.kind === 'fold') {
-      return { ...s, set, x: splat(this.widen(s.x, v)), position: s.position === null ? null : this.widen(s.position, v) };
+      return {
+        ...s,
+        set,
+        x: splat(this.widen(s.x, v)),
+        position: s.position === null ? null : this.widen(s.position, v),
+      };
     }
     if (s.kind === 'scan') {
       return {
@@ -547,7 +596,13 @@ class Lowerer {
 
   // ---- loops ------------------------------------------------------------------------------------------------------
 
-  private top(vars: readonly LoopVar[], sinks: readonly Sink[], serial: boolean, begin: Acc, end: Acc): { body: Stmt[]; range: number } {
+  private top(
+    vars: readonly LoopVar[],
+    sinks: readonly Sink[],
+    serial: boolean,
+    begin: Acc,
+    end: Acc,
+  ): { body: Stmt[]; range: number } {
     const b = accOf(begin.id, 'i32', 1);
     const e = accOf(end.id, 'i32', 1);
     const [v0, v1] = vars;
@@ -564,7 +619,11 @@ class Lowerer {
       v0 !== this.laneVar &&
       !sinks.some(s => s.depth === 1) &&
       this.readyReductions(sinks, this.bit(v0)).length === 0 &&
-      !this.unrolls(v1, vars.slice(1), sinks.map(s => ({ ...s, depth: s.depth - 1 })));
+      !this.unrolls(
+        v1,
+        vars.slice(1),
+        sinks.map(s => ({ ...s, depth: s.depth - 1 })),
+      );
     if (pairs) {
       const t = new Loop(v0.size * v1.size);
       const q = m.div(varOf(t), m.const(v1.size, 'i32'));
@@ -591,7 +650,13 @@ class Lowerer {
     return out;
   }
 
-  private loop(vars: readonly LoopVar[], sinks: readonly Sink[], bound: number, from: E | null, to: E | null): Stmt[] {
+  private loop(
+    vars: readonly LoopVar[],
+    sinks: readonly Sink[],
+    bound: number,
+    from: E | null,
+    to: E | null,
+  ): Stmt[] {
     const v = vars[0]!;
     const rest = vars.slice(1);
     const inside = sinks.map(s => ({ ...s, depth: s.depth - 1 }));
@@ -604,7 +669,12 @@ class Lowerer {
       const copies = this.copies(sinks);
       const vector = (set: number, shift: number): Sink[] => {
         const w = inside.map(s => this.widenSink(s, v, set));
-        return shift === 0 ? w : this.substitute(w, new Map([[varOf(v), indexOf(addScaled(constAffine(shift), asAffine(varOf(v)), 1))]]));
+        return shift === 0
+          ? w
+          : this.substitute(
+              w,
+              new Map([[varOf(v), indexOf(addScaled(constAffine(shift), asAffine(varOf(v)), 1))]]),
+            );
       };
       if (copies > 1 && v.size >= 4 * copies) {
         const all = Array.from({ length: copies }, (_, u) => vector(this.setFor(sinks, u + 1), 4 * u)).flat();
@@ -612,7 +682,8 @@ class Lowerer {
       }
       variants.push({ step: 4, body: this.gen(rest, vector(this.setFor(sinks, 1), 0), now) });
     }
-    if (!wide || from !== null || v.size % 4 !== 0) variants.push({ step: 1, body: this.gen(rest, inside, now) });
+    if (!wide || from !== null || v.size % 4 !== 0)
+      variants.push({ step: 1, body: this.gen(rest, inside, now) });
     return [{ kind: 'for', v, from: from ?? one, to: to ?? m.const(v.size, 'i32'), variants }];
   }
   /** Only folds along this loop have sets of accumulators. */
@@ -631,7 +702,13 @@ class Lowerer {
   }
   /** Inside the wide outer loop everything has lanes already. */
   private insideLanes(sinks: readonly Sink[]): boolean {
-    return sinks.some(s => (s.kind === 'fold' ? s.x.lanes === 4 || s.target.lanes === 4 : s.kind === 'store' ? s.value.lanes === 4 : s.lanes === 4));
+    return sinks.some(s =>
+      s.kind === 'fold'
+        ? s.x.lanes === 4 || s.target.lanes === 4
+        : s.kind === 'store'
+          ? s.value.lanes === 4
+          : s.lanes === 4,
+    );
   }
   private hasReduce(e: E): boolean {
     const seen = new Set<E>();
@@ -657,13 +734,23 @@ class Lowerer {
     if (v.size > TINY || sinks.some(s => s.kind === 'scan') || this.kernel.serial.includes(v)) return false;
     if (sinks.some(s => s.kind === 'fold')) return false;
     let vectors = 1;
-    for (const x of vars) vectors *= x === this.laneVar || (x === vars[vars.length - 1] && this.laneVar === null) ? Math.ceil(x.size / 4) : x.size;
+    for (const x of vars)
+      vectors *=
+        x === this.laneVar || (x === vars[vars.length - 1] && this.laneVar === null)
+          ? Math.ceil(x.size / 4)
+          : x.size;
     const ops = sinks.reduce((n, s) => n + this.exprsOf(s).reduce((k, e) => k + this.opCount(e), 0), 0);
     const inReduce = this.hasReduces(sinks);
     if (inReduce) return vectors <= UNROLL_VECTORS && sinks.every(s => s.depth === vars.length);
     return vars.length === 1 && v.size * ops <= 2 * UNROLL_OPS;
   }
-  private unrolled(v: LoopVar, rest: readonly LoopVar[], inside: readonly Sink[], bound: number, wide: boolean): Stmt[] {
+  private unrolled(
+    v: LoopVar,
+    rest: readonly LoopVar[],
+    inside: readonly Sink[],
+    bound: number,
+    wide: boolean,
+  ): Stmt[] {
     const all: Sink[] = [];
     let at = 0;
     while (at < v.size) {
@@ -743,7 +830,8 @@ class Lowerer {
     });
     const body = this.gen(vars, sinks, bound);
     for (const t of targets) {
-      for (const set of t.sets) if (set !== undefined) out.push({ kind: 'set', accs: set, values: this.initial(t, set[0]!.lanes) });
+      for (const set of t.sets)
+        if (set !== undefined) out.push({ kind: 'set', accs: set, values: this.initial(t, set[0]!.lanes) });
     }
     out.push(...body);
     for (const t of targets) this.joinSets(t, out);
@@ -776,7 +864,14 @@ class Lowerer {
   private emit(s: Sink, bound: number, out: Stmt[]): void {
     if (s.kind === 'store') {
       const value = s.mode === 'set' ? s.value : this.combined(s);
-      out.push({ kind: 'store', buffer: s.buffer, at: s.at, dtype: s.dtype, value, step: s.value.lanes === 4 ? s.step : 1 });
+      out.push({
+        kind: 'store',
+        buffer: s.buffer,
+        at: s.at,
+        dtype: s.dtype,
+        value,
+        step: s.value.lanes === 4 ? s.step : 1,
+      });
       return;
     }
     if (s.kind === 'scan') {
@@ -809,8 +904,15 @@ class Lowerer {
     out.push({ kind: 'set', accs, values: fold.init(type).map(e => (s.lanes === 4 ? splat(e) : e)) });
     const now = accs.map(a => accOf(a.id, a.type, a.lanes));
     const body: Stmt[] = [{ kind: 'set', accs, values: fold.step(now, s.inputs, varOf(v)) }];
-    for (const st of this.substitute(s.stores, new Map([[acc, now[fold.result]!]]))) this.emit(st, bound, body);
-    out.push({ kind: 'for', v, from: m.const(0, 'i32'), to: m.const(v.size, 'i32'), variants: [{ step: 1, body }] });
+    for (const st of this.substitute(s.stores, new Map([[acc, now[fold.result]!]])))
+      this.emit(st, bound, body);
+    out.push({
+      kind: 'for',
+      v,
+      from: m.const(0, 'i32'),
+      to: m.const(v.size, 'i32'),
+      variants: [{ step: 1, body }],
+    });
   }
 }
 

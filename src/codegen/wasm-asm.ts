@@ -88,6 +88,7 @@ export class Bytes {
 }
 
 /** One-byte opcodes. */
+// biome-ignore format: a table
 const PLAIN = {
   unreachable: 0x00, return: 0x0f, drop: 0x1a, select: 0x1b,
   'i32.eqz': 0x45, 'i32.eq': 0x46, 'i32.ne': 0x47, 'i32.lt_s': 0x48, 'i32.lt_u': 0x49, 'i32.gt_s': 0x4a,
@@ -111,14 +112,16 @@ const PLAIN = {
   'f32.convert_i32_u': 0xb3, 'f32.convert_i64_s': 0xb4, 'f32.demote_f64': 0xb6, 'f64.convert_i32_s': 0xb7,
   'f64.convert_i64_s': 0xb9, 'f64.promote_f32': 0xbb, 'i32.reinterpret_f32': 0xbc, 'i64.reinterpret_f64': 0xbd,
   'f32.reinterpret_i32': 0xbe, 'f64.reinterpret_i64': 0xbf,
-} as const; // biome-ignore format: a table
+} as const;
 
 /** Saturating conversions: prefix 0xfc. */
+// biome-ignore format: a table
 const SAT = {
   'i32.trunc_sat_f32_s': 0, 'i32.trunc_sat_f64_s': 2, 'i64.trunc_sat_f32_s': 4, 'i64.trunc_sat_f64_s': 6,
-} as const; // biome-ignore format: a table
+} as const;
 
 /** SIMD: prefix 0xfd. */
+// biome-ignore format: a table
 const SIMD = {
   'i8x16.swizzle': 14, 'i8x16.splat': 15, 'i16x8.splat': 16, 'i32x4.splat': 17, 'i64x2.splat': 18,
   'f32x4.splat': 19, 'f64x2.splat': 20,
@@ -143,10 +146,11 @@ const SIMD = {
   'f32x4.demote_f64x2_zero': 0x5e, 'f64x2.promote_low_f32x4': 0x5f,
   'i32x4.relaxed_trunc_f32x4_s': 0x101, 'f32x4.relaxed_madd': 0x105, 'f32x4.relaxed_nmadd': 0x106,
   'i32x4.relaxed_laneselect': 0x10b, 'f64x2.relaxed_madd': 0x107,
-} as const; // biome-ignore format: a table
+} as const;
 
 export type Op = keyof typeof PLAIN | keyof typeof SAT | keyof typeof SIMD;
 
+// biome-ignore format: a table
 const LOADS = {
   'i32.load': [0x28], 'i64.load': [0x29], 'f32.load': [0x2a], 'f64.load': [0x2b], 'i32.load8_s': [0x2c],
   'i32.load8_u': [0x2d], 'i32.load16_s': [0x2e], 'i32.load16_u': [0x2f],
@@ -157,11 +161,13 @@ const LOADS = {
   'v128.load32_zero': [0xfd, 0x5c], 'v128.load64_zero': [0xfd, 0x5d],
   'i32.atomic.load': [0xfe, 0x10], 'i32.atomic.store': [0xfe, 0x17], 'i32.atomic.rmw.add': [0xfe, 0x1e],
   'i32.atomic.rmw.cmpxchg': [0xfe, 0x48], 'memory.atomic.notify': [0xfe, 0x00], 'memory.atomic.wait32': [0xfe, 0x01],
-} as const; // biome-ignore format: a table
+} as const;
 export type MemOp = keyof typeof LOADS;
 
-const LANE_MEM = { 'v128.load32_lane': 0x56, 'v128.load64_lane': 0x57, 'v128.store8_lane': 0x58, 'v128.store16_lane': 0x59, 'v128.store32_lane': 0x5a, 'v128.store64_lane': 0x5b } as const; // biome-ignore format: a table
-const LANE = { 'i32x4.extract_lane': 0x1b, 'i32x4.replace_lane': 0x1c, 'f32x4.extract_lane': 0x1f, 'f32x4.replace_lane': 0x20 } as const; // biome-ignore format: a table
+// biome-ignore format: a table
+const LANE_MEM = { 'v128.load32_lane': 0x56, 'v128.load64_lane': 0x57, 'v128.store8_lane': 0x58, 'v128.store16_lane': 0x59, 'v128.store32_lane': 0x5a, 'v128.store64_lane': 0x5b } as const;
+// biome-ignore format: a table
+const LANE = { 'i32x4.extract_lane': 0x1b, 'i32x4.replace_lane': 0x1c, 'f32x4.extract_lane': 0x1f, 'f32x4.replace_lane': 0x20 } as const;
 
 /** The code of one function body; locals are numbered after the parameters. */
 export class Code {
@@ -342,7 +348,10 @@ export function assemble(spec: ModuleSpec): Uint8Array<ArrayBuffer> {
 
   const named = spec.funcs.flatMap((f, i) => (f.exported === undefined ? [] : [[f.exported, i] as const]));
   const ex = list(named.length);
-  for (const [name, i] of named) ex.name(name).u8(0).u32(spec.imports.length + i);
+  for (const [name, i] of named)
+    ex.name(name)
+      .u8(0)
+      .u32(spec.imports.length + i);
   section(7, ex);
 
   if (spec.tableBase >= 0 && spec.funcs.length > 0) {

@@ -4,16 +4,51 @@
 
 import type { ComputeType, DType } from '../base/dtype.ts';
 import { byteWidth } from '../base/dtype.ts';
-import type { Affine, ArithOp, CheckedData, E, Exprs, LoadData, LoopVar, MathOp, ReduceData } from '../ir/scalar.ts';
-import { HOST_MATH, isBinaryMath, isMathOp, lane, load, m, param, ramp, splat, withExprs } from '../ir/scalar.ts';
+import type {
+  Affine,
+  ArithOp,
+  CheckedData,
+  E,
+  Exprs,
+  LoadData,
+  LoopVar,
+  MathOp,
+  ReduceData,
+} from '../ir/scalar.ts';
+import {
+  HOST_MATH,
+  isBinaryMath,
+  isMathOp,
+  lane,
+  load,
+  m,
+  param,
+  ramp,
+  splat,
+  withExprs,
+} from '../ir/scalar.ts';
 import type { Acc, LoopProgram, Stmt } from './loop.ts';
 import { expansionOf, fromBrain, fromHalf, toBrain, toHalf } from './math.ts';
-import { Bytes, Code, F32, F64, type FuncType, I32, I64, type Op, V128, type ValType } from './wasm-asm.ts';
+import {
+  type Bytes,
+  Code,
+  F32,
+  F64,
+  type FuncType,
+  I32,
+  I64,
+  type Op,
+  V128,
+  type ValType,
+} from './wasm-asm.ts';
 
 /** Host functions that every kernel module imports, in this order. */
-export const HOST_IMPORTS: readonly { readonly name: string; readonly type: FuncType }[] = Object.keys(HOST_MATH).map(
-  name => ({ name, type: { params: isBinaryMath(name) || name === 'rem' ? [F64, F64] : [F64], results: [F64] } }),
-);
+export const HOST_IMPORTS: readonly { readonly name: string; readonly type: FuncType }[] = Object.keys(
+  HOST_MATH,
+).map(name => ({
+  name,
+  type: { params: isBinaryMath(name) || name === 'rem' ? [F64, F64] : [F64], results: [F64] },
+}));
 const HOST_INDEX = new Map(HOST_IMPORTS.map((f, i) => [f.name, i]));
 /** Where a failed check leaves its code and the bad value. */
 export const STATUS = 16;
@@ -126,7 +161,10 @@ export class Emitter {
   private hasAcc(e: E): boolean {
     let r = this.accs.get(e);
     if (r === undefined) {
-      r = e.op === 'acc' || (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer)) || this.below(e).some(x => this.hasAcc(x));
+      r =
+        e.op === 'acc' ||
+        (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer)) ||
+        this.below(e).some(x => this.hasAcc(x));
       this.accs.set(e, r);
     }
     return r;
@@ -142,7 +180,8 @@ export class Emitter {
     let d = 0;
     if (e.op === 'var') d = this.varLocal.get(e.data as LoopVar)?.depth ?? 0;
     else if (e.op === 'acc') d = this.accDepth.get(Number(e.value)) ?? 0;
-    else if (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer)) d = this.scopes.length - 1;
+    else if (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer))
+      d = this.scopes.length - 1;
     else for (const x of this.below(e)) d = Math.max(d, this.depth(x));
     this.depths.set(e, d);
     return d;
@@ -240,7 +279,10 @@ export class Emitter {
     else this.val(s.to);
     this.code.set(end);
     const inside = new Set<number>();
-    collectAccs(s.variants.flatMap(x => x.body), inside);
+    collectAccs(
+      s.variants.flatMap(x => x.body),
+      inside,
+    );
     for (const { step, body } of s.variants) {
       this.push();
       this.bindVar(s.v, v);
@@ -401,7 +443,10 @@ export class Emitter {
       };
       const extra = offset + (near ? d.step * bytes * l : 0);
       const c = this.code;
-      if (mask < 0 && (d.dtype === 'float32' || d.dtype === 'int32' || (d.dtype === 'int64' && e.type === 'i32'))) {
+      if (
+        mask < 0 &&
+        (d.dtype === 'float32' || d.dtype === 'int32' || (d.dtype === 'int64' && e.type === 'i32'))
+      ) {
         put();
         if (l === 0) c.mem('v128.load32_zero', extra).set(result);
         else c.get(result).laneMem('v128.load32_lane', l, extra).set(result);
@@ -494,7 +539,11 @@ export class Emitter {
     }
     const pick = bytes === 2 ? [0, 1, 4, 5, 8, 9, 12, 13] : [0, 4, 8, 12];
     const lanes = Array.from({ length: 16 }, (_, i) => pick[i] ?? 0);
-    this.code.tee(v).get(v).shuffle(lanes).laneMem(bytes === 2 ? 'v128.store64_lane' : 'v128.store32_lane', 0, offset);
+    this.code
+      .tee(v)
+      .get(v)
+      .shuffle(lanes)
+      .laneMem(bytes === 2 ? 'v128.store64_lane' : 'v128.store32_lane', 0, offset);
   }
 
   // ---- values --------------------------------------------------------------------------------------------------------
@@ -511,7 +560,8 @@ export class Emitter {
     }
     if (e.op === 'var') {
       const v = this.varLocal.get(e.data as LoopVar);
-      if (v === undefined) throw new Error(`wasm: loop variable of size ${(e.data as LoopVar).size} is not bound here`);
+      if (v === undefined)
+        throw new Error(`wasm: loop variable of size ${(e.data as LoopVar).size} is not bound here`);
       this.code.get(v.local);
       return;
     }
@@ -607,7 +657,8 @@ export class Emitter {
     const [x] = e.args as [E];
     if (x.op === 'const') {
       const v = Number(x.value);
-      const lanes = x.type === 'f32' ? new Float32Array(4).fill(v) : new Int32Array(4).fill(x.type === 'b' ? -v : v);
+      const lanes =
+        x.type === 'f32' ? new Float32Array(4).fill(v) : new Int32Array(4).fill(x.type === 'b' ? -v : v);
       this.code.v128(new Uint8Array(lanes.buffer));
       return;
     }
@@ -680,7 +731,12 @@ export class Emitter {
       const bad = this.local(V128);
       c.get(v).get(g).op('v128.andnot').set(bad);
       c.get(bad).lane('i32x4.extract_lane', 0).get(bad).lane('i32x4.extract_lane', 1).op('i32.or');
-      c.get(bad).lane('i32x4.extract_lane', 2).op('i32.or').get(bad).lane('i32x4.extract_lane', 3).op('i32.or');
+      c.get(bad)
+        .lane('i32x4.extract_lane', 2)
+        .op('i32.or')
+        .get(bad)
+        .lane('i32x4.extract_lane', 3)
+        .op('i32.or');
     } else {
       c.get(v);
       if (e.type === 'i64') c.op('i32.wrap_i64');
@@ -703,13 +759,25 @@ export class Emitter {
     this.code.set(arg);
     this.val(bad);
     if (e.lanes === 1) {
-      this.code.if().get(arg).op('f64.promote_f32').call(HOST_INDEX.get(name)!).op('f32.demote_f64').set(r).end();
+      this.code
+        .if()
+        .get(arg)
+        .op('f64.promote_f32')
+        .call(HOST_INDEX.get(name)!)
+        .op('f32.demote_f64')
+        .set(r)
+        .end();
     } else {
       const mask = this.local(V128);
       this.code.tee(mask).op('v128.any_true').if();
       for (let l = 0; l < 4; l++) {
         this.code.get(mask).lane('i32x4.extract_lane', l).if();
-        this.code.get(r).get(arg).lane('f32x4.extract_lane', l).op('f64.promote_f32').call(HOST_INDEX.get(name)!);
+        this.code
+          .get(r)
+          .get(arg)
+          .lane('f32x4.extract_lane', l)
+          .op('f64.promote_f32')
+          .call(HOST_INDEX.get(name)!);
         this.code.op('f32.demote_f64').lane('f32x4.replace_lane', l).set(r).end();
       }
       this.code.end();
@@ -773,7 +841,13 @@ export class Emitter {
       case 'max': {
         const [la, lb] = this.twice(a, b);
         const i = t as 'i32' | 'i64';
-        this.code.get(la).get(lb).get(la).get(lb).op(op === 'min' ? `${i}.lt_s` : `${i}.gt_s`).op('select');
+        this.code
+          .get(la)
+          .get(lb)
+          .get(la)
+          .get(lb)
+          .op(op === 'min' ? `${i}.lt_s` : `${i}.gt_s`)
+          .op('select');
         return;
       }
       case 'rem':
@@ -843,7 +917,13 @@ export class Emitter {
     this.code.op(`${t}.eq`).if(type);
     k(0);
     if (!remainder) this.code.get(la).op(`${t}.sub`);
-    this.code.else().get(la).get(lb).op(remainder ? `${t}.rem_s` : `${t}.div_s`).end().end();
+    this.code
+      .else()
+      .get(la)
+      .get(lb)
+      .op(remainder ? `${t}.rem_s` : `${t}.div_s`)
+      .end()
+      .end();
   }
   private convert(x: E, to: ComputeType): void {
     this.val(x);
@@ -927,7 +1007,10 @@ export class Emitter {
     const result = this.local(V128);
     const out: Op = e.type === 'f32' ? 'f32x4.splat' : 'i32x4.splat';
     for (let l = 0; l < 4; l++) {
-      const one = m.scalarOf(e, e.args.map(a => lane(a, l)));
+      const one = m.scalarOf(
+        e,
+        e.args.map(a => lane(a, l)),
+      );
       if (l > 0) this.code.get(result);
       this.val(one);
       if (e.type === 'b') {
@@ -951,13 +1034,29 @@ function collectAccs(body: readonly Stmt[], into: Set<number>): void {
 /** Opcodes of scalar operations, by result type (for bools also the operands' type). */
 const SCALAR: Record<string, readonly Op[]> = {};
 for (const t of ['f32', 'f64'] as const) {
-  for (const o of ['add', 'sub', 'mul', 'div', 'min', 'max', 'neg', 'abs', 'sqrt', 'floor', 'ceil', 'trunc', 'nearest', 'copysign'] as const) {
+  for (const o of [
+    'add',
+    'sub',
+    'mul',
+    'div',
+    'min',
+    'max',
+    'neg',
+    'abs',
+    'sqrt',
+    'floor',
+    'ceil',
+    'trunc',
+    'nearest',
+    'copysign',
+  ] as const) {
     SCALAR[`${t} ${o}`] = [`${t}.${o}`];
   }
   for (const o of ['eq', 'ne', 'lt', 'le'] as const) SCALAR[`b ${o} ${t}`] = [`${t}.${o}`];
 }
 for (const t of ['i32', 'i64'] as const) {
-  for (const o of ['add', 'sub', 'mul', 'and', 'or', 'xor', 'shl'] as const) SCALAR[`${t} ${o}`] = [`${t}.${o}`];
+  for (const o of ['add', 'sub', 'mul', 'and', 'or', 'xor', 'shl'] as const)
+    SCALAR[`${t} ${o}`] = [`${t}.${o}`];
   SCALAR[`${t} shr`] = [`${t}.shr_s`];
   SCALAR[`${t} shru`] = [`${t}.shr_u`];
   for (const o of ['eq', 'ne'] as const) SCALAR[`b ${o} ${t}`] = [`${t}.${o}`];
@@ -1007,7 +1106,23 @@ const VECTOR: Record<string, readonly Op[]> = {
   'b lt i32': ['i32x4.lt_s'],
   'b le i32': ['i32x4.le_s'],
 };
-for (const o of ['add', 'sub', 'mul', 'div', 'min', 'max', 'pmin', 'pmax', 'neg', 'abs', 'sqrt', 'floor', 'ceil', 'trunc', 'nearest'] as const) {
+for (const o of [
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'min',
+  'max',
+  'pmin',
+  'pmax',
+  'neg',
+  'abs',
+  'sqrt',
+  'floor',
+  'ceil',
+  'trunc',
+  'nearest',
+] as const) {
   VECTOR[`f32 ${o}`] = [`f32x4.${o}`];
 }
 for (const o of ['eq', 'ne', 'lt', 'le'] as const) VECTOR[`b ${o} f32`] = [`f32x4.${o}`];

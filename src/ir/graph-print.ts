@@ -7,7 +7,9 @@ import { type Node, toposort } from './node.ts';
 const attrText = (a: unknown): string => {
   if (a === null || typeof a !== 'object') return '';
   const parts = Object.entries(a).flatMap(([k, v]) =>
-    typeof v === 'function' || (typeof v === 'object' && v !== null && !Array.isArray(v)) ? [] : [`${k}=${Array.isArray(v) ? `[${v}]` : v}`],
+    typeof v === 'function' || (typeof v === 'object' && v !== null && !Array.isArray(v))
+      ? []
+      : [`${k}=${Array.isArray(v) ? `[${v}]` : v}`],
   );
   return parts.length ? ` {${parts.join(' ')}}` : '';
 };

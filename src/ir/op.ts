@@ -100,15 +100,14 @@ export interface OpDef<A = unknown> {
 
 export const OPS: OpDef<never>[] = [];
 const byName = new Map<string, OpDef<never>>();
-export const opNamed = (name: string): OpDef<unknown> | undefined => byName.get(name) as OpDef<unknown> | undefined;
+export const opNamed = (name: string): OpDef<unknown> | undefined =>
+  byName.get(name) as OpDef<unknown> | undefined;
 
 type Spec<A> = Partial<Omit<OpDef<A>, 'id'>> & Pick<OpDef<A>, 'name' | 'doc'>;
 const noVjp = 'it is not differentiable: its result is constant almost everywhere';
 
 /** Registers a record. Names are unique. */
-export function defineOp<A>(
-  spec: Spec<A> & Pick<OpDef<A>, 'kind' | 'shape' | 'dtype'>,
-): OpDef<A> {
+export function defineOp<A>(spec: Spec<A> & Pick<OpDef<A>, 'kind' | 'shape' | 'dtype'>): OpDef<A> {
   if (byName.has(spec.name)) throw new Error(`defineOp: the name ${spec.name} is taken`);
   const def: OpDef<A> = {
     arity: 1,
@@ -177,7 +176,8 @@ function elementwiseDef(spec: ElementwiseSpec, arity: number): OpDef<null> {
     shape: arity === 1 ? src => src[0]!.shape : src => broadcastShapes(spec.name, shapesOf(src)),
     dtype: src => {
       const dt = src[src.length - 1]!.dtype;
-      if (!need.ok(dt)) throw new DTypeError(spec.name, `it takes ${need.text}`, dt, 'convert with .to(dtype)');
+      if (!need.ok(dt))
+        throw new DTypeError(spec.name, `it takes ${need.text}`, dt, 'convert with .to(dtype)');
       return rule === 'bool' ? 'bool' : dt;
     },
     hashAttrs: h => h,
@@ -199,7 +199,8 @@ export function binary(spec: ElementwiseSpec): BinaryOp {
   const def = elementwiseDef(spec, 2);
   return named((a: Node, b: Node) => {
     const src = [a, b];
-    if (a.dtype !== b.dtype) throw new DTypeError(def.name, 'both must have one dtype', `${a.dtype} and ${b.dtype}`, '');
+    if (a.dtype !== b.dtype)
+      throw new DTypeError(def.name, 'both must have one dtype', `${a.dtype} and ${b.dtype}`, '');
     return makeNode(def, src, null, def.shape(src, null), def.dtype(src, null));
   }, def);
 }

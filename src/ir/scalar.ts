@@ -36,23 +36,36 @@ export interface Fold {
   readonly positional: boolean;
 }
 
+// biome-ignore format: a table
 const UNARY_MATH = [
   'exp', 'log', 'log2', 'log10', 'expm1', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh',
   'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfc', 'erfinv', 'lgamma', 'digamma',
-] as const; // biome-ignore format: a table
+] as const;
 const BINARY_MATH = ['pow', 'atan2', 'polygamma'] as const;
 export type MathOp = (typeof UNARY_MATH)[number] | (typeof BINARY_MATH)[number];
+// biome-ignore format: a table
 export type ArithOp =
   | 'add' | 'sub' | 'mul' | 'div' | 'rem' | 'min' | 'max' | 'pmax' | 'pmin' | 'neg' | 'abs' | 'sqrt' | 'floor'
   | 'ceil' | 'trunc' | 'nearest' | 'copysign' | 'fma' | 'and' | 'or' | 'xor' | 'not' | 'shl' | 'shr' | 'shru'
-  | 'eq' | 'ne' | 'lt' | 'le' | 'select' | 'convert' | 'bitcast' | 'splat'; // biome-ignore format: a table
+  | 'eq' | 'ne' | 'lt' | 'le' | 'select' | 'convert' | 'bitcast' | 'splat';
 export type MachineOp = ArithOp | MathOp;
 /**
  * param: an i32 word of the kernel's parameter block; ramp: x, x+1, x+2, x+3; lane: one lane of a vector;
  * rare: the first argument, but where the third holds the host function of the second.
  */
 type LeafOp =
-  | 'rare' | 'const' | 'arg' | 'var' | 'index' | 'load' | 'reduce' | 'acc' | 'checked' | 'param' | 'ramp' | 'lane';
+  | 'rare'
+  | 'const'
+  | 'arg'
+  | 'var'
+  | 'index'
+  | 'load'
+  | 'reduce'
+  | 'acc'
+  | 'checked'
+  | 'param'
+  | 'ramp'
+  | 'lane';
 export type EOp = MachineOp | LeafOp;
 
 /** One expression. Equal expressions of one builder are one object. */
@@ -170,7 +183,12 @@ export function splat(x: E): E {
 
 function op(name: MachineOp, type: ComputeType, args: readonly E[]): E {
   if (args.every(isConst) && name !== 'splat' && args.length > 0) {
-    const v = evaluate(name, type, args[0]!.type, args.map(a => a.value));
+    const v = evaluate(
+      name,
+      type,
+      args[0]!.type,
+      args.map(a => a.value),
+    );
     if (v !== null) return konst(v, type);
   }
   const w = widen(args);
@@ -199,7 +217,8 @@ export const m = {
   const: konst,
   /** A constant of the type of `like`. */
   like: (v: number, like: E): E => konst(v, like.type),
-  add: (a: E, b: E): E => (isZero(b) && !isFloatType(a.type) ? a : isZero(a) && !isFloatType(a.type) ? b : op('add', a.type, [a, b])),
+  add: (a: E, b: E): E =>
+    isZero(b) && !isFloatType(a.type) ? a : isZero(a) && !isFloatType(a.type) ? b : op('add', a.type, [a, b]),
   sub: (a: E, b: E): E => (isZero(b) ? a : baseSub(a, b)),
   mul: (a: E, b: E): E => (isOne(b) ? a : isOne(a) ? b : op('mul', a.type, [a, b])),
   /** Float division, or integer division that truncates. */
@@ -294,7 +313,13 @@ export function load(
   const args = guard === null ? [] : [guard];
   return current.make('load', type, lanes, args, 0, data, `${buffer} ${dtype} ${step} ${affineKey(at)}`);
 }
-export function reduce(fold: Fold, vars: readonly LoopVar[], body: E, position: E | null, type: ComputeType): E {
+export function reduce(
+  fold: Fold,
+  vars: readonly LoopVar[],
+  body: E,
+  position: E | null,
+  type: ComputeType,
+): E {
   const data: ReduceData = { fold, vars, position };
   const key = `${fold.name} ${vars.map(v => v.id).join(' ')} ${position?.id ?? ''}`;
   return current.make('reduce', type, body.lanes, [body], 0, data, key);

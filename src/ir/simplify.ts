@@ -8,7 +8,7 @@ import { build } from './op.ts';
 import { argOf, cast, castDef, constant, constValue, isConst } from './ops/elementwise.ts';
 import { cat, narrow, reshape } from './ops/movement.ts';
 import { countOf, type ReduceAttrs } from './ops/reduce.ts';
-import { rewrite, type Rule, type Trace } from './rewrite.ts';
+import { type Rule, rewrite, type Trace } from './rewrite.ts';
 import { withExprs } from './scalar.ts';
 
 /** Composites become plain ops. */
@@ -38,7 +38,8 @@ const canonicalize: Rule[] = [
 const widens = (from: Node, to: Node): boolean => {
   const a = DTYPES[from.dtype];
   const b = DTYPES[to.dtype];
-  if (a.category === b.category) return from.dtype !== 'uint8' && a.bytes <= b.bytes && from.dtype !== 'bfloat16';
+  if (a.category === b.category)
+    return from.dtype !== 'uint8' && a.bytes <= b.bytes && from.dtype !== 'bfloat16';
   return a.category === 0;
 };
 
@@ -46,10 +47,15 @@ const widens = (from: Node, to: Node): boolean => {
 const fold: Rule[] = [
   // an elementwise op on constants alone
   n => {
-    if (n.op.kind !== 'elementwise' || n.op.usesPosition || n.src.length === 0 || n.shape.length > 0) return null;
+    if (n.op.kind !== 'elementwise' || n.op.usesPosition || n.src.length === 0 || n.shape.length > 0)
+      return null;
     if (!n.src.every(s => isConst(s))) return null;
     return withExprs(() => {
-      const e = n.op.scalar!(n.src.map(s => s.op.scalar!([], s.attrs, s.dtype)), n.attrs, n.dtype);
+      const e = n.op.scalar!(
+        n.src.map(s => s.op.scalar!([], s.attrs, s.dtype)),
+        n.attrs,
+        n.dtype,
+      );
       return e.op === 'const' && DTYPES[n.dtype].bytes >= 4 ? constant(e.value, n.dtype, n.device) : null;
     });
   },

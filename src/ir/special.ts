@@ -48,7 +48,16 @@ export function erfinv(y: number): number {
 }
 
 const BERNOULLI = [
-  1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
+  1 / 6,
+  -1 / 30,
+  1 / 42,
+  -1 / 30,
+  5 / 66,
+  -691 / 2730,
+  7 / 6,
+  -3617 / 510,
+  43867 / 798,
+  -174611 / 330,
 ];
 
 /** log|Γ(x)|: recurrence up to 12, then Stirling's series (DLMF 5.11.1); reflection below 1/2. */

@@ -1,11 +1,11 @@
 // Functions of torch.nn.functional, stateless.
 
-import type { Tensor } from '../tensor/tensor.ts';
-import { wrap } from '../tensor/core.ts';
-import { softmaxNll } from '../ir/ops/fused.ts';
-import * as ops from '../ir/ops/elementwise.ts';
 import { matmul } from '../ir/ops/contract.ts';
+import * as ops from '../ir/ops/elementwise.ts';
+import { softmaxNll } from '../ir/ops/fused.ts';
 import { reshape } from '../ir/ops/movement.ts';
+import { wrap } from '../tensor/core.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
   const n = x.node();

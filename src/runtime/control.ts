@@ -1,8 +1,8 @@
 // The control block in the first page of the memory, and the WASM module that runs command lists and the worker loop.
 // In: nothing. Out: addresses and bytes. Not its job: starting threads (pool.ts).
 
-import { assemble, Code, type FuncType, I32 } from '../codegen/wasm-asm.ts';
 import { KERNEL_TYPE } from '../codegen/wasm.ts';
+import { assemble, Code, type FuncType, I32 } from '../codegen/wasm-asm.ts';
 
 /** Addresses. Words that different threads write lie on cache lines of their own. */
 export const CTRL = {
@@ -34,7 +34,12 @@ export const RUN_TYPE: FuncType = { params: [I32, I32, I32], results: [I32] };
 
 /** Puts the address of task `index` (a local) on the stack. */
 function taskAddress(c: Code, tasks: number, index: number): Code {
-  return c.get(tasks).get(index).i32(TASK_WORDS * 4).op('i32.mul').op('i32.add');
+  return c
+    .get(tasks)
+    .get(index)
+    .i32(TASK_WORDS * 4)
+    .op('i32.mul')
+    .op('i32.add');
 }
 function callTask(c: Code, task: number, fn: number): Code {
   c.get(task).mem('i32.load', 0).get(task).mem('i32.load', 4).get(task).mem('i32.load', 8);
@@ -52,7 +57,19 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
 
   // locals: 0 cmd, 1 count, 2 workers, 3 fn, 4 tasks, 5 n, 6 i, 7 word, 8 task, 9 epoch, 10 spins
   const r = new Code();
-  const run = { CMD: 0, COUNT: 1, WORKERS: 2, FN: 3, TASKS: 4, N: 5, I: 6, WORD: 7, TASK: 8, EPOCH: 9, SPINS: 10 };
+  const run = {
+    CMD: 0,
+    COUNT: 1,
+    WORKERS: 2,
+    FN: 3,
+    TASKS: 4,
+    N: 5,
+    I: 6,
+    WORD: 7,
+    TASK: 8,
+    EPOCH: 9,
+    SPINS: 10,
+  };
   r.block().get(run.COUNT).op('i32.eqz').brIf(0).loop();
   r.get(run.CMD).mem('i32.load', 0).set(run.FN);
   r.get(run.CMD).mem('i32.load', 4).set(run.TASKS);
@@ -70,7 +87,15 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
   r.i32(CTRL.jobTasks).get(run.TASKS).mem('i32.atomic.store');
   r.i32(CTRL.jobCount).get(run.N).mem('i32.atomic.store');
   r.i32(CTRL.done).i32(0).mem('i32.atomic.store');
-  r.i32(CTRL.job).mem('i32.atomic.load').i32(12).op('i32.shr_u').i32(1).op('i32.add').i32(12).op('i32.shl').set(run.EPOCH);
+  r.i32(CTRL.job)
+    .mem('i32.atomic.load')
+    .i32(12)
+    .op('i32.shr_u')
+    .i32(1)
+    .op('i32.add')
+    .i32(12)
+    .op('i32.shl')
+    .set(run.EPOCH);
   r.i32(CTRL.job).get(run.EPOCH).mem('i32.atomic.store');
   // claim until none is left
   r.block().loop();
@@ -91,7 +116,10 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
   r.end().br(0).end().end();
   r.i32(CTRL.job).get(run.EPOCH).i32(CLOSED).op('i32.or').mem('i32.atomic.store');
   r.end();
-  r.get(run.CMD).i32(COMMAND_WORDS * 4).op('i32.add').set(run.CMD);
+  r.get(run.CMD)
+    .i32(COMMAND_WORDS * 4)
+    .op('i32.add')
+    .set(run.CMD);
   r.get(run.COUNT).i32(1).op('i32.sub').tee(run.COUNT).brIf(0).end().end().i32(0);
 
   // locals: 0 spin limit, 1 modules known, 2 word, 3 index, 4 spins, 5 fn, 6 task, 7 tasks
@@ -119,7 +147,12 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
     types: [KERNEL_TYPE],
     funcs: [
       { type: RUN_TYPE, locals: new Array(8).fill(I32), code: r.out, exported: 'run' },
-      { type: { params: [I32, I32], results: [I32] }, locals: new Array(6).fill(I32), code: w.out, exported: 'worker' },
+      {
+        type: { params: [I32, I32], results: [I32] },
+        locals: new Array(6).fill(I32),
+        code: w.out,
+        exported: 'worker',
+      },
     ],
     tableBase: -1,
     maxPages,

@@ -3,7 +3,7 @@
 
 import { type DType, readElement, typedArray, writeElement } from '../base/dtype.ts';
 import { lower } from '../codegen/lower.ts';
-import { emitLoops, type Emitted, type Target } from '../codegen/wasm.ts';
+import { type Emitted, emitLoops, type Target } from '../codegen/wasm.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
 import type { HostScalar } from '../ir/ops/elementwise.ts';
@@ -109,15 +109,17 @@ export class CpuPlan implements Executable {
   constructor(device: CpuDevice, spec: ProgramSpec) {
     this.device = device;
     const schedule = fuse(spec.roots, { gemm: gemmLimit, hostOps: true });
-    const { values, valueOf } = schedule;
+    const { values } = schedule;
+    const valueFor = (n: Node): Value | undefined => schedule.valueFor(n);
     const sourceIndex = new Map(spec.sources.map((n, i) => [n, i]));
 
     const wanted = new Map<Value, number>();
     spec.roots.forEach((r, i) => {
-      const v = valueOf(r)!;
+      const v = valueFor(r)!;
       if (spec.targetOf[i]! >= 0 && v.kind === 'computed' && !wanted.has(v)) wanted.set(v, spec.targetOf[i]!);
     });
-    const aliasOf = (v: Value): number => (v.kind === 'source' ? spec.aliasOf[sourceIndex.get(v.node)!]! : -1);
+    const aliasOf = (v: Value): number =>
+      v.kind === 'source' ? spec.aliasOf[sourceIndex.get(v.node)!]! : -1;
     const { order, direct, checkAt } = orderKernels(schedule.kernels, wanted, aliasOf);
 
     // Who lives where, and for how long.
@@ -130,20 +132,27 @@ export class CpuPlan implements Executable {
         last.set(v, step);
       }
     });
-    const newLife = (bytes: number, from: number, to: number): Home => ({ kind: 'arena', life: lives.push({ bytes: Math.max(bytes, 1), from, to }) - 1 });
+    const newLife = (bytes: number, from: number, to: number): Home => ({
+      kind: 'arena',
+      life: lives.push({ bytes: Math.max(bytes, 1), from, to }) - 1,
+    });
     const newExternal = (): number => this.external.push({ words: [], ptr: 0 }) - 1;
     for (const n of spec.sources) {
       newExternal();
-      const v = valueOf(n);
+      const v = valueFor(n);
       // A source without an address passes through the arena.
-      this.staging.push(v === undefined ? -1 : lives.push({ bytes: Math.max(v.bytes, 1), from: -1, to: last.get(v) ?? -1 }) - 1);
+      this.staging.push(
+        v === undefined
+          ? -1
+          : lives.push({ bytes: Math.max(v.bytes, 1), from: -1, to: last.get(v) ?? -1 }) - 1,
+      );
     }
     this.targetAt = this.external.length;
     const targets = spec.targetOf.reduce((n, t) => Math.max(n, t + 1), 0);
     for (let t = 0; t < targets; t++) newExternal();
     const rootOf = new Map<Value, number>();
     spec.roots.forEach((r, i) => {
-      if (!rootOf.has(valueOf(r)!)) rootOf.set(valueOf(r)!, i);
+      if (!rootOf.has(valueFor(r)!)) rootOf.set(valueFor(r)!, i);
     });
     let uniformBytes = 0;
     for (const v of values) {
@@ -151,16 +160,21 @@ export class CpuPlan implements Executable {
       else if (v.kind === 'uniform') {
         this.homes.set(v, { kind: 'uniform', offset: uniformBytes });
         uniformBytes += 8;
-      } else if (direct.has(v)) this.homes.set(v, { kind: 'external', index: this.targetAt + direct.get(v)! });
+      } else if (direct.has(v))
+        this.homes.set(v, { kind: 'external', index: this.targetAt + direct.get(v)! });
       else {
         const root = rootOf.get(v);
         const large = root !== undefined && spec.targetOf[root]! < 0 && v.bytes > SMALL_RESULT;
         if (large) this.homes.set(v, { kind: 'external', index: newExternal() });
-        else this.homes.set(v, newLife(v.bytes, first.get(v) ?? 0, root !== undefined ? order.length : (last.get(v) ?? 0)));
+        else
+          this.homes.set(
+            v,
+            newLife(v.bytes, first.get(v) ?? 0, root !== undefined ? order.length : (last.get(v) ?? 0)),
+          );
       }
     }
     spec.roots.forEach((r, i) => {
-      this.results.push(this.resultOf(valueOf(r)!, i, spec, rootOf, direct));
+      this.results.push(this.resultOf(valueFor(r)!, i, spec, rootOf, direct));
     });
 
     // Code, parameters, commands.
@@ -178,7 +192,8 @@ export class CpuPlan implements Executable {
     let ns = 0;
     let parallelNs = 0;
     const close = (): void => {
-      if (commands.length > opened) this.segments.push({ kind: 'run', first: opened, count: commands.length - opened, ns });
+      if (commands.length > opened)
+        this.segments.push({ kind: 'run', first: opened, count: commands.length - opened, ns });
       opened = commands.length;
       ns = 0;
     };
@@ -207,8 +222,13 @@ export class CpuPlan implements Executable {
         if (parallel) parallelNs += (k.work * NS_PER_OP) / pieces.length;
         const prev = commands[commands.length - 1];
         const joins =
-          prev !== undefined && prev.fn === fn && i === 0 && pieces.length === 1 && commands.length > opened &&
-          prev.tasks.length + tasks.length <= MAX_TASKS && independent(order, prev.step, step);
+          prev !== undefined &&
+          prev.fn === fn &&
+          i === 0 &&
+          pieces.length === 1 &&
+          commands.length > opened &&
+          prev.tasks.length + tasks.length <= MAX_TASKS &&
+          independent(order, prev.step, step);
         if (joins) {
           prev.tasks.push(...tasks);
           prev.parallel ||= parallel;
@@ -254,13 +274,19 @@ export class CpuPlan implements Executable {
       w[at++] = c.parallel ? 1 : 0;
     });
     for (const n of spec.uniforms) {
-      const v = valueOf(n);
+      const v = valueFor(n);
       const h = v === undefined ? undefined : this.homes.get(v);
       this.uniformAt.push({ offset: h?.kind === 'uniform' ? h.offset : -1, dtype: n.dtype });
     }
   }
 
-  private resultOf(v: Value, i: number, spec: ProgramSpec, rootOf: ReadonlyMap<Value, number>, direct: ReadonlyMap<Value, number>): Result {
+  private resultOf(
+    v: Value,
+    i: number,
+    spec: ProgramSpec,
+    rootOf: ReadonlyMap<Value, number>,
+    direct: ReadonlyMap<Value, number>,
+  ): Result {
     const target = spec.targetOf[i]!;
     const home = this.homes.get(v)!;
     if (v.bytes === 0) return target >= 0 ? { kind: 'done' } : { kind: 'empty' };
@@ -268,8 +294,10 @@ export class CpuPlan implements Executable {
       return direct.get(v) === target ? { kind: 'done' } : { kind: 'commit', home, target, bytes: v.bytes };
     }
     const one = rootOf.get(v)!;
-    if (v.kind === 'computed' && !direct.has(v) && one !== i && spec.targetOf[one]! < 0) return { kind: 'same', root: one };
-    if (home.kind === 'external' && v.kind === 'computed' && !direct.has(v)) return { kind: 'own', external: home.index, bytes: v.bytes };
+    if (v.kind === 'computed' && !direct.has(v) && one !== i && spec.targetOf[one]! < 0)
+      return { kind: 'same', root: one };
+    if (home.kind === 'external' && v.kind === 'computed' && !direct.has(v))
+      return { kind: 'own', external: home.index, bytes: v.bytes };
     return { kind: 'copy', home, bytes: v.bytes };
   }
 
@@ -278,7 +306,11 @@ export class CpuPlan implements Executable {
     return h.kind === 'external' ? this.external[h.index]!.ptr : this.block + h.offset;
   }
 
-  run(sources: readonly Storage[], uniforms: readonly HostScalar[], targets: readonly Storage[]): (Storage | null)[] {
+  run(
+    sources: readonly Storage[],
+    uniforms: readonly HostScalar[],
+    targets: readonly Storage[],
+  ): (Storage | null)[] {
     const { device } = this;
     device.begin();
     for (const t of targets) device.pin(t as CpuBuffer);
@@ -302,7 +334,8 @@ export class CpuPlan implements Executable {
         const b = sources[i] as CpuBuffer;
         if (b.ptr !== 0) this.point(w, i, b.ptr);
       }
-      for (let t = 0; t < targets.length; t++) this.point(w, this.targetAt + t, (targets[t] as CpuBuffer).ptr);
+      for (let t = 0; t < targets.length; t++)
+        this.point(w, this.targetAt + t, (targets[t] as CpuBuffer).ptr);
       let m = 0;
       for (const r of this.results) if (r.kind === 'own') this.point(w, r.external, made[m++]!.ptr);
       this.writeUniforms(uniforms);
@@ -332,7 +365,8 @@ export class CpuPlan implements Executable {
     for (const t of targets) (t as CpuBuffer).host = null;
     this.results.forEach((r, i) => {
       if (r.kind === 'own') out[i] = made[m++]!;
-      else if (r.kind === 'copy' && out[i] === null) out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
+      else if (r.kind === 'copy' && out[i] === null)
+        out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
       else if (r.kind === 'empty') out[i] = device.upload(new Uint8Array(0));
     });
     this.results.forEach((r, i) => {
@@ -359,20 +393,23 @@ export class CpuPlan implements Executable {
     const buffer = this.device.heap.memory.buffer;
     for (let i = 0; i < uniforms.length; i++) {
       const { offset, dtype } = this.uniformAt[i]!;
-      if (offset >= 0) writeElement(typedArray(dtype, buffer, this.block + offset, 1), dtype, 0, uniforms[i]!.value());
+      if (offset >= 0)
+        writeElement(typedArray(dtype, buffer, this.block + offset, 1), dtype, 0, uniforms[i]!.value());
     }
   }
 
   private execute(): void {
     for (const s of this.segments) {
-      if (s.kind === 'run') this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, this.wake);
+      if (s.kind === 'run')
+        this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, this.wake);
       else if (s.kind === 'check') this.device.checkStatus(this.raising);
       else this.hostOp(s.kernel);
     }
   }
   private hostOp(k: HostKernel): void {
     const { device } = this;
-    const view = (v: Value) => typedArray(v.dtype, device.heap.memory.buffer, this.addressOf(this.homes.get(v)!), v.numel);
+    const view = (v: Value) =>
+      typedArray(v.dtype, device.heap.memory.buffer, this.addressOf(this.homes.get(v)!), v.numel);
     const inputs = k.buffers.slice(0, -1).map((v): HostValue => {
       const raw = v.numel === 0 ? typedArray(v.dtype, new ArrayBuffer(0)) : view(v);
       const data = new Float64Array(v.numel);

@@ -4,8 +4,8 @@
 
 import { flag } from '../base/env.ts';
 import { DeviceError, ValueError } from '../base/errors.ts';
-import { assemble, type Func } from '../codegen/wasm-asm.ts';
 import { type Emitted, HOST_IMPORTS, KERNEL_TYPE, type Target } from '../codegen/wasm.ts';
+import { assemble, type Func } from '../codegen/wasm-asm.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
@@ -14,14 +14,14 @@ import { CTRL, runtimeModule } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
-import { platform, Pool } from './pool.ts';
+import { Pool, platform } from './pool.ts';
 
 /** Whether the engine multiplies and adds in one instruction: a module that uses it must validate. */
 function detectFma(): boolean {
   // (func (param v128 v128 v128) (result v128) f32x4.relaxed_madd)
   const bytes = new Uint8Array([
-    0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2,
-    253, 133, 2, 11,
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0,
+    32, 1, 32, 2, 253, 133, 2, 11,
   ]);
   return WebAssembly.validate(bytes);
 }
@@ -159,7 +159,8 @@ export class CpuDevice implements Device {
   }
   download(s: Storage): Uint8Array<ArrayBuffer> {
     const b = s as CpuBuffer;
-    if (b.host === null) return b.ptr === 0 ? new Uint8Array(b.byteLength) : this.copyOut(b.ptr, b.byteLength);
+    if (b.host === null)
+      return b.ptr === 0 ? new Uint8Array(b.byteLength) : this.copyOut(b.ptr, b.byteLength);
     return b.host.slice();
   }
   clone(s: Storage): CpuBuffer {
@@ -197,9 +198,16 @@ export class CpuDevice implements Device {
   link(): void {
     if (this.pending.length === 0) return;
     const base = this.nextFunction - this.pending.length;
-    const bytes = assemble({ imports: HOST_IMPORTS, types: [KERNEL_TYPE], funcs: this.pending, tableBase: base, maxPages: this.heap.maxPages });
+    const bytes = assemble({
+      imports: HOST_IMPORTS,
+      types: [KERNEL_TYPE],
+      funcs: this.pending,
+      tableBase: base,
+      maxPages: this.heap.maxPages,
+    });
     this.pending = [];
-    if (this.table.length < this.nextFunction) this.table.grow(Math.max(this.nextFunction - this.table.length, this.table.length));
+    if (this.table.length < this.nextFunction)
+      this.table.grow(Math.max(this.nextFunction - this.table.length, this.table.length));
     new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: this.imports });
     this.moduleBytes += bytes.length;
     this.compiled++;
@@ -225,7 +233,12 @@ export class CpuDevice implements Device {
     const r = this.runtime.run(commands, count, workers > 0 ? 1 : 0);
     if (workers > 0) this.pool.check();
     if (r !== 0) {
-      throw new DeviceError('cpu', 'every worker thread must answer', 'one that is silent for 20 s', 'restart the process, or set TENON_THREADS=1');
+      throw new DeviceError(
+        'cpu',
+        'every worker thread must answer',
+        'one that is silent for 20 s',
+        'restart the process, or set TENON_THREADS=1',
+      );
     }
   }
   /** Throws where a check inside a kernel failed. */
@@ -236,11 +249,21 @@ export class CpuDevice implements Device {
     const bad = w[(CTRL.status >> 2) + 1]!;
     w[CTRL.status >> 2] = 0;
     if (code === CHECK.divideByZero) {
-      throw new ValueError('div', 'an integer cannot be divided by zero', '0', 'convert to a floating dtype, or mask the zeros');
+      throw new ValueError(
+        'div',
+        'an integer cannot be divided by zero',
+        '0',
+        'convert to a floating dtype, or mask the zeros',
+      );
     }
     const raising = nodes.filter(n => n.op.raises !== null);
     const names = [...new Set(raising.map(n => n.op.name))].join(' or ');
-    throw new ValueError(names || 'index', 'indices and labels must lie inside the dim that they address', `${bad}`, 'check the labels (0 … classes−1) or the indices; nothing was changed');
+    throw new ValueError(
+      names || 'index',
+      'indices and labels must lie inside the dim that they address',
+      `${bad}`,
+      'check the labels (0 … classes−1) or the indices; nothing was changed',
+    );
   }
 
   // ---- for plans --------------------------------------------------------------------------------------------------------

@@ -28,7 +28,11 @@ export interface KernelInfo {
 
 export interface Executable {
   /** Runs once. Targets are overwritten; the result has a storage per root without target. Throws before any target changes. */
-  run(sources: readonly Storage[], uniforms: readonly HostScalar[], targets: readonly Storage[]): (Storage | null)[];
+  run(
+    sources: readonly Storage[],
+    uniforms: readonly HostScalar[],
+    targets: readonly Storage[],
+  ): (Storage | null)[];
   readonly kernels: readonly KernelInfo[];
   /** Memory that this plan holds beside the shared arena. */
   readonly bytes: number;

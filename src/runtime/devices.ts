@@ -18,7 +18,12 @@ export function getDevice(name: string): Device {
   if (d === undefined) {
     const make = factories.get(name);
     if (make === undefined) {
-      throw new DeviceError('device', `known devices are ${[...factories.keys()].join(', ')}`, `'${name}'`, `load it first: await useDevice('${name}')`);
+      throw new DeviceError(
+        'device',
+        `known devices are ${[...factories.keys()].join(', ')}`,
+        `'${name}'`,
+        `load it first: await useDevice('${name}')`,
+      );
     }
     d = make();
     made.set(name, d);

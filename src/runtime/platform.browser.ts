@@ -10,11 +10,15 @@ setWarn(text => {
 });
 const isolated = globalThis.crossOriginIsolated === true;
 setPlatform({
-  name: isolated ? 'this page' : 'a page that is not cross-origin isolated (it lacks the COOP and COEP headers)',
+  name: isolated
+    ? 'this page'
+    : 'a page that is not cross-origin isolated (it lacks the COOP and COEP headers)',
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   spawn: isolated
     ? (source, data) => {
-        const url = URL.createObjectURL(new Blob([`${source}\nonmessage = m => serve(m.data);`], { type: 'text/javascript' }));
+        const url = URL.createObjectURL(
+          new Blob([`${source}\nonmessage = m => serve(m.data);`], { type: 'text/javascript' }),
+        );
         const w = new Worker(url);
         w.postMessage(data);
         return {

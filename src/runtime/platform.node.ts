@@ -14,7 +14,12 @@ setPlatform({
   name: `Node ${process.versions.node}`,
   cores: availableParallelism(),
   spawn: (source, data) => {
-    const w = new Worker(`${source}\nserve(require('node:worker_threads').workerData);`, { eval: true, workerData: data, stdout: false, stderr: false });
+    const w = new Worker(`${source}\nserve(require('node:worker_threads').workerData);`, {
+      eval: true,
+      workerData: data,
+      stdout: false,
+      stderr: false,
+    });
     // A parked worker must not keep the process alive.
     w.unref();
     return { terminate: () => void w.terminate() };

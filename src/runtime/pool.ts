@@ -118,7 +118,12 @@ export class Pool {
   check(): void {
     const i = this.at(CTRL.trapped);
     if (Atomics.exchange(this.words, i, 0) !== 0) {
-      throw new DeviceError('cpu', 'a kernel must not fail on a worker thread', 'a trap', 'set TENON_THREADS=1 to see it on the main thread');
+      throw new DeviceError(
+        'cpu',
+        'a kernel must not fail on a worker thread',
+        'a trap',
+        'set TENON_THREADS=1 to see it on the main thread',
+      );
     }
   }
   async terminate(): Promise<void> {

@@ -45,7 +45,10 @@ function rounder(dtype: DType): (v: Value) => Value {
 }
 
 /** Turns an expression of arguments into a function: each machine op by its meaning. */
-function compileElement(e: E, memo = new Map<E, (args: readonly Value[]) => Value>()): (args: readonly Value[]) => Value {
+function compileElement(
+  e: E,
+  memo = new Map<E, (args: readonly Value[]) => Value>(),
+): (args: readonly Value[]) => Value {
   const had = memo.get(e);
   if (had !== undefined) return had;
   let f: (args: readonly Value[]) => Value;
@@ -64,7 +67,12 @@ function compileElement(e: E, memo = new Map<E, (args: readonly Value[]) => Valu
     } else {
       const from = e.args[0]!.type;
       f = args => {
-        const v = evaluate(e.op as MachineOp, e.type, from, inner.map(g => g(args)));
+        const v = evaluate(
+          e.op as MachineOp,
+          e.type,
+          from,
+          inner.map(g => g(args)),
+        );
         return typeof v === 'boolean' ? Number(v) : v!;
       };
     }
@@ -74,9 +82,19 @@ function compileElement(e: E, memo = new Map<E, (args: readonly Value[]) => Valu
 }
 function failCheck(code: number, value: Value): never {
   if (code === CHECK.divideByZero) {
-    throw new ValueError('div', 'an integer cannot be divided by zero', '0', 'convert to a floating dtype, or mask the zeros');
+    throw new ValueError(
+      'div',
+      'an integer cannot be divided by zero',
+      '0',
+      'convert to a floating dtype, or mask the zeros',
+    );
   }
-  throw new ValueError('index', 'indices and labels must lie inside the dim that they address', String(value), 'check the labels (0 … classes−1) or the indices; nothing was changed');
+  throw new ValueError(
+    'index',
+    'indices and labels must lie inside the dim that they address',
+    String(value),
+    'check the labels (0 … classes−1) or the indices; nothing was changed',
+  );
 }
 
 /** Calls back with every index of a shape, in row-major order. */
@@ -139,7 +157,9 @@ class Interpreter {
       case 'scatter':
         return done(this.scatter(n, src));
       case 'host': {
-        const inputs = src.map((s): HostValue => ({ data: s.data.map(Number), shape: s.shape, dtype: s.dtype }));
+        const inputs = src.map(
+          (s): HostValue => ({ data: s.data.map(Number), shape: s.shape, dtype: s.dtype }),
+        );
         return done(Array.from(n.op.host!(inputs, n)).map(v => (n.dtype === 'int64' ? BigInt(v) : v)));
       }
       default:
@@ -169,7 +189,10 @@ class Interpreter {
     // The index map on symbols, evaluated per element.
     const { vars, at, guard } = withExprs(() => {
       const vars = n.shape.map(s => new LoopVar(s));
-      const r = n.op.index!(vars.map(v => asAffine(varOf(v))), n);
+      const r = n.op.index!(
+        vars.map(v => asAffine(varOf(v))),
+        n,
+      );
       return { vars, at: r.at, guard: r.guard ?? null };
     });
     const place = new Map(vars.map((v, i) => [v, i]));
@@ -179,7 +202,14 @@ class Interpreter {
       if (e.op === 'var') return index[place.get(e.data as LoopVar)!]!;
       if (e.op === 'index') return read(e.data as Affine, index);
       if (e.op === 'const') return Number(e.value);
-      return Number(evaluate(e.op as MachineOp, e.type, e.args[0]!.type, e.args.map(a => holds(a, index))));
+      return Number(
+        evaluate(
+          e.op as MachineOp,
+          e.type,
+          e.args[0]!.type,
+          e.args.map(a => holds(a, index)),
+        ),
+      );
     };
     const out: Value[] = new Array(numel(n.shape));
     const zero: Value = x.dtype === 'int64' ? 0n : 0;
@@ -198,7 +228,10 @@ class Interpreter {
     return out;
   }
 
-  private folder(fold: Fold, types: readonly DType[]): { init: Value[]; step: (acc: readonly Value[], x: readonly Value[], at: number) => Value[] } {
+  private folder(
+    fold: Fold,
+    types: readonly DType[],
+  ): { init: Value[]; step: (acc: readonly Value[], x: readonly Value[], at: number) => Value[] } {
     return withExprs(() => {
       const type = DTYPES[types[types.length - 1]!].compute;
       const start = fold.init(type);
@@ -243,7 +276,10 @@ class Interpreter {
   private scan(n: Node, src: readonly Dense[]): Value[] {
     const { dim, reverse } = n.attrs as ScanAttrs;
     const fold = n.op.fold!;
-    const { init, step } = this.folder(fold, src.map(s => s.dtype));
+    const { init, step } = this.folder(
+      fold,
+      src.map(s => s.dtype),
+    );
     const size = n.shape[dim]!;
     const stride = contiguousStrides(n.shape)[dim]!;
     const out: Value[] = new Array(numel(n.shape));
@@ -255,7 +291,11 @@ class Interpreter {
       let acc: Value[] = [...init];
       for (let k = 0; k < size; k++) {
         const i = reverse ? size - 1 - k : k;
-        acc = step(acc, src.map(s => s.data[base + i * stride]!), k);
+        acc = step(
+          acc,
+          src.map(s => s.data[base + i * stride]!),
+          k,
+        );
         out[base + i * stride] = this.result(acc[fold.result]!, n);
       }
     });
@@ -281,11 +321,13 @@ class Interpreter {
       const stepB = sb[tb ? rb - 1 : rb - 2]!;
       if (big) {
         let sum = 0n;
-        for (let k = 0; k < K; k++) sum += BigInt(a.data[baseA + k * stepA]!) * BigInt(b.data[baseB + k * stepB]!);
+        for (let k = 0; k < K; k++)
+          sum += BigInt(a.data[baseA + k * stepA]!) * BigInt(b.data[baseB + k * stepB]!);
         out[at] = BigInt.asIntN(64, sum);
       } else {
         let sum = 0;
-        for (let k = 0; k < K; k++) sum += Number(a.data[baseA + k * stepA]) * Number(b.data[baseB + k * stepB]);
+        for (let k = 0; k < K; k++)
+          sum += Number(a.data[baseA + k * stepA]) * Number(b.data[baseB + k * stepB]);
         out[at] = sum;
       }
     });
@@ -307,7 +349,12 @@ class Interpreter {
   }
 
   /** Position in x of an index (lead…, rest…) with computed dims. */
-  private indexed(x: Shape, dims: readonly number[], indices: readonly Dense[], lead: Shape): (index: readonly number[]) => number {
+  private indexed(
+    x: Shape,
+    dims: readonly number[],
+    indices: readonly Dense[],
+    lead: Shape,
+  ): (index: readonly number[]) => number {
     const strides = contiguousStrides(x);
     const own = indices.map(i => contiguousStrides(i.shape));
     return index => {
@@ -407,7 +454,8 @@ function dense(bytes: Uint8Array<ArrayBuffer>, shape: Shape, dtype: DType): Dens
   const n = numel(shape);
   const a = typedArray(dtype, bytes.buffer, bytes.byteOffset, n);
   const data: Value[] = new Array(n);
-  for (let i = 0; i < n; i++) data[i] = dtype === 'int64' ? (a as BigInt64Array)[i]! : readElement(a, dtype, i);
+  for (let i = 0; i < n; i++)
+    data[i] = dtype === 'int64' ? (a as BigInt64Array)[i]! : readElement(a, dtype, i);
   return { data, shape, dtype };
 }
 function bytesOf(d: Dense): Uint8Array<ArrayBuffer> {

@@ -8,7 +8,7 @@ import type { Shape } from '../base/shape.ts';
 import { numel } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import { toposort } from '../ir/node.ts';
-import { matmulDims, type MatmulAttrs } from '../ir/ops/contract.ts';
+import { type MatmulAttrs, matmulDims } from '../ir/ops/contract.ts';
 import { CHECK, elementOf, isConst, uniformDef } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
 import { joinDim, padFill } from '../ir/ops/movement.ts';
@@ -23,15 +23,24 @@ import {
   Exprs,
   indexOf,
   isMathOp,
-  load,
   LoopVar,
+  load,
   m,
   reduce,
   varOf,
   withExprs,
 } from '../ir/scalar.ts';
 import { bounds, type Cut, keyOfAll, linear, loopVarOf, reshapeIndex } from './affine.ts';
-import type { GemmKernel, HostKernel, Kernel, KernelStore, Limits, LoopKernel, Schedule, Value } from './kernel.ts';
+import type {
+  GemmKernel,
+  HostKernel,
+  Kernel,
+  KernelStore,
+  Limits,
+  LoopKernel,
+  Schedule,
+  Value,
+} from './kernel.ts';
 
 /** Loops that belong together: their order among themselves is free. Splitting keeps the object for the inner part. */
 interface Block {
@@ -89,7 +98,10 @@ const COSTLY = 8;
 const FEW_ROWS = 8;
 const MUCH = 32768;
 
-export function fuse(roots: readonly Node[], limits: Limits): Schedule & { valueOf: (n: Node) => Value | undefined } {
+export function fuse(
+  roots: readonly Node[],
+  limits: Limits,
+): Schedule & { valueFor: (n: Node) => Value | undefined } {
   const forced = new Set<Node>();
   for (let attempt = 0; ; attempt++) {
     try {
@@ -142,10 +154,10 @@ class Fuser {
     }
   }
 
-  run(): Schedule & { valueOf: (n: Node) => Value | undefined } {
+  run(): Schedule & { valueFor: (n: Node) => Value | undefined } {
     for (let i = this.order.length - 1; i >= 0; i--) this.visit(this.order[i]!, i);
     const kernels = this.build();
-    return { values: [...this.values.values()], kernels, valueOf: n => this.values.get(n) };
+    return { values: [...this.values.values()], kernels, valueFor: n => this.values.get(n) };
   }
 
   // ---- values -------------------------------------------------------------------------------------------------
@@ -160,7 +172,12 @@ class Fuser {
         dtype: n.dtype,
         numel: count,
         bytes: count * byteWidth(n.dtype),
-        kind: n.value !== null ? 'source' : n.op === (uniformDef as unknown as typeof n.op) ? 'uniform' : 'computed',
+        kind:
+          n.value !== null
+            ? 'source'
+            : n.op === (uniformDef as unknown as typeof n.op)
+              ? 'uniform'
+              : 'computed',
       };
       this.values.set(n, v);
     }
@@ -234,13 +251,15 @@ class Fuser {
       const key = `${u.draft.id}:${keyOfAll(at)}:${u.need}`;
       const had = seen.get(key);
       // Of two equal uses the one further out is kept: what is hoisted for it serves the other.
-      if (had === undefined || visible(u.scope).length < visible(had.scope).length) seen.set(key, { ...u, at });
+      if (had === undefined || visible(u.scope).length < visible(had.scope).length)
+        seen.set(key, { ...u, at });
     }
     return [...seen.values()];
   }
   /** An index in terms of the loops as they are cut by now. */
   private current(d: Draft, at: Affine): Affine {
-    if (d.cuts.size === 0 || !at.terms.some(([e]) => e.op === 'var' && d.cuts.has(e.data as LoopVar))) return at;
+    if (d.cuts.size === 0 || !at.terms.some(([e]) => e.op === 'var' && d.cuts.has(e.data as LoopVar)))
+      return at;
     return withExprs(() => {
       let out = constAffine(at.c);
       for (const [e, k] of at.terms) {
@@ -282,7 +301,10 @@ class Fuser {
     if (kind === 'reduce') {
       if (drafts.size > 1 || uses.length > 1 || !this.roomIn(uses)) return false;
       const use = uses[0]!;
-      const at = this.hoist(use, (n.attrs as ReduceAttrs).dims.map(d => n.src[0]!.shape[d]!));
+      const at = this.hoist(
+        use,
+        (n.attrs as ReduceAttrs).dims.map(d => n.src[0]!.shape[d]!),
+      );
       if (at === null) return false;
       return this.passOn(n, [{ ...use, scope: at }]);
     }
@@ -359,8 +381,10 @@ class Fuser {
       const at = this.hoist(use, [K]);
       return at !== null && this.passOn(n, [{ ...use, scope: at }]);
     }
-    if (d.kind !== 'loop' || d.core !== null || d.hasReduce || !isIdentity(use, d) || d.inlined > 24) return false;
-    if (!d.stores.every(s => s.scope.end === d.blocks[d.blocks.length - 1]) || d.stores.length > 2) return false;
+    if (d.kind !== 'loop' || d.core !== null || d.hasReduce || !isIdentity(use, d) || d.inlined > 24)
+      return false;
+    if (!d.stores.every(s => s.scope.end === d.blocks[d.blocks.length - 1]) || d.stores.length > 2)
+      return false;
     this.adopt(d, n, use.at);
     return true;
   }
@@ -389,7 +413,10 @@ class Fuser {
         const index = this.sourceIndices(n, u);
         if (index === null) return false;
         index.forEach(({ at, scope, need }, i) => {
-          out.push({ src: n.src[i]!, use: { draft: u.draft, at, scope: scope ?? u.scope, need: need ?? u.need } });
+          out.push({
+            src: n.src[i]!,
+            use: { draft: u.draft, at, scope: scope ?? u.scope, need: need ?? u.need },
+          });
         });
         return true;
       }, u.draft.exprs);
@@ -425,7 +452,9 @@ class Fuser {
       const lead = u.at.length - (n.src[0]!.shape.length - dims.length);
       const computed = dims.map(() => asAffine(accOf(opaque++, 'i32', 1)));
       return n.src.map((s, i) =>
-        i === 0 ? { at: takeIndex(u.at.slice(lead), dims, computed) } : { at: alignIndex(u.at.slice(0, lead), s.shape), need: 'value' as const },
+        i === 0
+          ? { at: takeIndex(u.at.slice(lead), dims, computed) }
+          : { at: alignIndex(u.at.slice(0, lead), s.shape), need: 'value' as const },
       );
     }
     return n.src.map(s => ({ at: alignIndex(u.at, s.shape) }));
@@ -452,9 +481,13 @@ class Fuser {
       this.addWriter(n, host.draft);
       host.draft.stores.push({ node: n, at: host.at, scope: host.scope });
       if (n.op.kind === 'reduce') {
-        const at = this.hoist(host, (n.attrs as ReduceAttrs).dims.map(k => n.src[0]!.shape[k]!));
+        const at = this.hoist(
+          host,
+          (n.attrs as ReduceAttrs).dims.map(k => n.src[0]!.shape[k]!),
+        );
         if (at === null || !this.passOn(n, [{ ...host, scope: at }])) throw new NeedsMemory(n);
-      } else if (!this.passOn(n, [host])) throw new Error(`fuse: ${n.op.name} cannot be computed where it was read`);
+      } else if (!this.passOn(n, [host]))
+        throw new Error(`fuse: ${n.op.name} cannot be computed where it was read`);
       return;
     }
     if (numel(n.shape) === 0) {
@@ -608,10 +641,15 @@ class Fuser {
 
   private build(): Kernel[] {
     const built = new Map<Draft, Kernel>();
-    for (const d of this.drafts) built.set(d, new KernelBuilder(d, this.writers, n => this.valueFor(n)).build());
+    for (const d of this.drafts)
+      built.set(d, new KernelBuilder(d, this.writers, n => this.valueFor(n)).build());
     // A kernel runs after those that write what it reads; otherwise in the order of the program.
     const rank = (d: Draft): number =>
-      Math.max(-1, ...d.stores.map(s => this.position.get(s.node)!), d.part ? this.position.get(d.part.node)! : -1);
+      Math.max(
+        -1,
+        ...d.stores.map(s => this.position.get(s.node)!),
+        d.part ? this.position.get(d.part.node)! : -1,
+      );
     const out: Kernel[] = [];
     const state = new Map<Draft, 1 | 2>();
     const place = (d: Draft): void => {
@@ -635,12 +673,22 @@ class Fuser {
 }
 
 /** Kinds whose result is never just another store of somebody's loops. */
-const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set(['scan', 'join', 'host', 'scatter', 'contraction']);
+const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set([
+  'scan',
+  'join',
+  'host',
+  'scatter',
+  'contraction',
+]);
 let opaque = 1 << 20;
 
 // ---- scopes ------------------------------------------------------------------------------------------------------
 
-const wholeScope = (d: Draft): Scope => ({ parent: null, list: d.blocks, end: d.blocks[d.blocks.length - 1] ?? null });
+const wholeScope = (d: Draft): Scope => ({
+  parent: null,
+  list: d.blocks,
+  end: d.blocks[d.blocks.length - 1] ?? null,
+});
 const rootList = (s: Scope): Block[] => (s.parent === null ? s.list : rootList(s.parent));
 /** All blocks around a use, from outside in. */
 function visible(s: Scope | null): { scope: Scope; block: Block }[] {
@@ -678,7 +726,9 @@ function evaluations(u: Use): number {
 }
 /** Whether the use is at exactly the loops of the whole kernel, each once. */
 function isIdentity(u: Use, d: Draft): boolean {
-  return u.scope.parent === null && levelOf(u, d) === (d.blocks[d.blocks.length - 1] ?? null) && u.need === 'value';
+  return (
+    u.scope.parent === null && levelOf(u, d) === (d.blocks[d.blocks.length - 1] ?? null) && u.need === 'value'
+  );
 }
 /** The block up to which the use runs over all loops, each once and with stride 1; undefined where it does not. */
 function levelOf(u: Use, d: Draft): Block | null | undefined {
@@ -784,7 +834,13 @@ class KernelBuilder {
     if (d.kind === 'host') {
       const { node } = d.part!;
       const buffers = [...node.src, node].map(this.valueFor);
-      return { kind: 'host', buffers, node, nodes: [node], work: numel(node.shape) * 100 } satisfies HostKernel;
+      return {
+        kind: 'host',
+        buffers,
+        node,
+        nodes: [node],
+        work: numel(node.shape) * 100,
+      } satisfies HostKernel;
     }
     return withExprs(() => {
       // Cutting a loop changes indices that were already used: start over with the cut in place.
@@ -898,15 +954,19 @@ class KernelBuilder {
     });
     this.memo.set(node, new Map([[keyOfAll(at), acc]]));
     this.nodes.add(node);
-    const stores = d.stores.map((s): KernelStore => ({
-      buffer: this.buffer(this.valueFor(s.node)),
-      at: linear(s.at, s.node.shape),
-      dtype: s.node.dtype,
-      value: this.compute(s.node, s.at, null),
-      depth: this.depthOf(s),
-      mode: 'set',
-    }));
-    const batch = this.blocks().flat().filter(v => v !== i && v !== j);
+    const stores = d.stores.map(
+      (s): KernelStore => ({
+        buffer: this.buffer(this.valueFor(s.node)),
+        at: linear(s.at, s.node.shape),
+        dtype: s.node.dtype,
+        value: this.compute(s.node, s.at, null),
+        depth: this.depthOf(s),
+        mode: 'set',
+      }),
+    );
+    const batch = this.blocks()
+      .flat()
+      .filter(v => v !== i && v !== j);
     const total = batch.reduce((p, v) => p * v.size, 1) * i.size * j.size;
     return {
       kind: 'gemm',
@@ -983,7 +1043,10 @@ class KernelBuilder {
         const live = this.live(vars);
         const fold = n.op.fold!;
         if (!fold.positional) return reduce(fold, live, body, null, body.type);
-        const within = linear(dims.map(k => index[k]!), dims.map(k => x.shape[k]!));
+        const within = linear(
+          dims.map(k => index[k]!),
+          dims.map(k => x.shape[k]!),
+        );
         return m.convert(reduce(fold, live, body, indexOf(within), 'i32'), DTYPES[n.dtype].compute);
       }
       case 'contraction': {

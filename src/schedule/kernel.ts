@@ -2,8 +2,8 @@
 // Data only. Out of fuse.ts, into memory.ts, codegen and the runtimes.
 
 import type { DType } from '../base/dtype.ts';
-import type { ScatterMode } from '../ir/ops/index.ts';
 import type { Node } from '../ir/node.ts';
+import type { ScatterMode } from '../ir/ops/index.ts';
 import type { Affine, E, Exprs, Fold, LoopVar } from '../ir/scalar.ts';
 
 /** Bytes that kernels read or write: a source of the graph, or a node that was given memory. */
@@ -38,7 +38,12 @@ export interface LoopKernel {
   readonly blocks: readonly (readonly LoopVar[])[];
   readonly stores: readonly KernelStore[];
   /** A running fold along the innermost loop: the stores read its accumulator. */
-  readonly scan: { readonly v: LoopVar; readonly fold: Fold; readonly inputs: readonly E[]; readonly acc: E } | null;
+  readonly scan: {
+    readonly v: LoopVar;
+    readonly fold: Fold;
+    readonly inputs: readonly E[];
+    readonly acc: E;
+  } | null;
   /** Loop variables that must run in order on one thread (scatter positions). */
   readonly serial: readonly LoopVar[];
   readonly exprs: Exprs;

@@ -2,8 +2,7 @@
 // In: kernels in a valid order, which value goes to which target, which source is a target's old value.
 // Out: the order, the values that may be written directly, and where failed checks must be looked for.
 
-import type { E } from '../ir/scalar.ts';
-import type { LoadData } from '../ir/scalar.ts';
+import type { E, LoadData } from '../ir/scalar.ts';
 import { keyOf } from './affine.ts';
 import { type Kernel, type Value, writesOf } from './kernel.ts';
 
@@ -14,7 +13,11 @@ export interface Order {
   readonly checkAt: number;
 }
 
-export function orderKernels(kernels: readonly Kernel[], wanted: ReadonlyMap<Value, number>, aliasOf: (v: Value) => number): Order {
+export function orderKernels(
+  kernels: readonly Kernel[],
+  wanted: ReadonlyMap<Value, number>,
+  aliasOf: (v: Value) => number,
+): Order {
   const n = kernels.length;
   const writers = new Map<Value, number[]>();
   kernels.forEach((k, i) => {
@@ -59,7 +62,8 @@ export function orderKernels(kernels: readonly Kernel[], wanted: ReadonlyMap<Val
     const writer = w[0]!;
     const others = (readers.get(t) ?? []).filter(r => r !== writer);
     if (others.some(r => reaches(writer, r))) return;
-    if ((readers.get(t) ?? []).includes(writer) && !readsInPlace(kernels[writer]!, v, x => aliasOf(x) === t)) return;
+    if ((readers.get(t) ?? []).includes(writer) && !readsInPlace(kernels[writer]!, v, x => aliasOf(x) === t))
+      return;
     for (const r of others) deps[writer]!.add(r);
     direct.set(v, t);
     changesCells.add(writer);
@@ -126,7 +130,8 @@ function readsInPlace(k: Kernel, v: Value, isOld: (x: Value) => boolean): boolea
     seen.add(e);
     if (e.op === 'load') {
       const d = e.data as LoadData;
-      if (isOld(k.buffers[d.buffer]!) && (keyOf(d.at) !== where || d.dtype !== v.dtype || e.args.length > 0)) return false;
+      if (isOld(k.buffers[d.buffer]!) && (keyOf(d.at) !== where || d.dtype !== v.dtype || e.args.length > 0))
+        return false;
       if (!d.at.terms.every(([t]) => ok(t))) return false;
     }
     // Inside a reduction the element would be read again after other elements were written.

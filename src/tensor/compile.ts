@@ -48,7 +48,12 @@ function flatten(x: Tree, out: Leaves): void {
     out.key += ']';
   } else if (x !== null && typeof x === 'object') {
     if (!isPlain(x)) {
-      throw new CompileError('compile', 'arguments are tensors, numbers, strings, booleans, lists and plain objects', show(x), 'capture other objects from outside instead of passing them');
+      throw new CompileError(
+        'compile',
+        'arguments are tensors, numbers, strings, booleans, lists and plain objects',
+        show(x),
+        'capture other objects from outside instead of passing them',
+      );
     }
     out.key += '{';
     for (const k of Object.keys(x)) {
@@ -113,7 +118,12 @@ class Trace implements Recording, Recorder {
     if (t._grad !== null) this.gradOwner.set(t._grad, t);
   }
   refuse(what: string): never {
-    throw new CompileError('compile', 'values are not known while a step is recorded', what, 'return the tensor and read it outside; conditions are where(…), and parts whose size depends on data stay outside');
+    throw new CompileError(
+      'compile',
+      'values are not known while a step is recorded',
+      what,
+      'return the tensor and read it outside; conditions are where(…), and parts whose size depends on data stay outside',
+    );
   }
   event(run: () => void, state: HostState | null): void {
     if (state !== null && !this.states.has(state)) this.states.set(state, state.save());
@@ -192,7 +202,8 @@ class OutputMark {
     this.index = index;
   }
 }
-const found = (x: { tensor: TensorCore; owner: TensorCore | null }): TensorCore => (x.owner === null ? x.tensor : x.owner._grad!);
+const found = (x: { tensor: TensorCore; owner: TensorCore | null }): TensorCore =>
+  x.owner === null ? x.tensor : x.owner._grad!;
 
 export type Compiled<A extends unknown[], R> = ((...args: A) => R) & {
   /** How often the function was recorded, and how many plans it holds. */
@@ -235,7 +246,12 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R): Compiled
     }
     if (captured.template.executable === null) {
       // The plan was dropped to make room for others: make it again.
-      captured.template = planFor(toposort(captured.roots), captured.roots, captured.targetOf, captured.aliasOf);
+      captured.template = planFor(
+        toposort(captured.roots),
+        captured.roots,
+        captured.targetOf,
+        captured.aliasOf,
+      );
     }
     return replay(captured, leaves.tensors) as R;
   };
@@ -314,7 +330,13 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
       roots.push(g._node);
       grads.push({ owner: x, target: targets, shape: g.shape, dtype: g.dtype, device: g.device, grad: null });
       targetOf.push(targets++);
-    } else throw new CompileError('compile', 'a gradient that a step sets must be made in the step', 'a tensor from outside', 'use backward(), or set .grad outside');
+    } else
+      throw new CompileError(
+        'compile',
+        'a gradient that a step sets must be made in the step',
+        'a tensor from outside',
+        'use backward(), or set .grad outside',
+      );
   }
   const outputs: Output[] = [];
   const result = mapTree(
@@ -329,11 +351,21 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
   );
   for (const [n] of placeholders) {
     if ((n.leaf as Tensor | null)?._grad != null) {
-      throw new CompileError('compile', 'backward() inside a step cannot reach .grad of an argument', `an argument of shape ${showShape(n.shape)}`, 'use grad(…) inside and return the result');
+      throw new CompileError(
+        'compile',
+        'backward() inside a step cannot reach .grad of an argument',
+        `an argument of shape ${showShape(n.shape)}`,
+        'use grad(…) inside and return the result',
+      );
     }
   }
   if (roots.length === 0) {
-    throw new CompileError('compile', 'a step must return or change a tensor', 'neither', 'return what you want to read');
+    throw new CompileError(
+      'compile',
+      'a step must return or change a tensor',
+      'neither',
+      'return what you want to read',
+    );
   }
   const order = toposort(roots);
   const bindings: Binding[] = [];
@@ -353,7 +385,10 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
       aliasOf.push(x === undefined ? -1 : (changedIndex.get(x) ?? -1));
     } else if (n.op.bound) uniforms.push(scalarOf(n));
   }
-  if (flag('DEBUG') > 0) debugLog(`compile: recorded ${order.length} nodes, ${changed.length} changed tensors, ${grads.length} gradients, ${outputs.length} results`);
+  if (flag('DEBUG') > 0)
+    debugLog(
+      `compile: recorded ${order.length} nodes, ${changed.length} changed tensors, ${grads.length} gradients, ${outputs.length} results`,
+    );
   return {
     guards: [...t.asked],
     order,
@@ -381,7 +416,12 @@ function compare(a: Captured, b: Captured): void {
   const advice = 'pass it as an argument, so that it is read at each call';
   a.fixedNumbers.forEach((x, i) => {
     if (b.fixedNumbers[i] !== undefined && !Object.is(x, b.fixedNumbers[i])) {
-      throw new CompileError('compile', 'a number captured from outside must not change between calls', `${x}, then ${b.fixedNumbers[i]}`, advice);
+      throw new CompileError(
+        'compile',
+        'a number captured from outside must not change between calls',
+        `${x}, then ${b.fixedNumbers[i]}`,
+        advice,
+      );
     }
   });
   toposort(b.roots);
@@ -389,15 +429,26 @@ function compare(a: Captured, b: Captured): void {
   if (at >= 0) {
     const was = a.order[at] === undefined ? 'nothing' : describe(a.order[at]);
     const is = b.order[at] === undefined ? 'nothing' : describe(b.order[at]);
-    throw new CompileError('compile', 'two calls with equal arguments must do the same', `${was} in the first and ${is} in the second`, 'what decides between them must be an argument (a string or boolean), or stay outside');
+    throw new CompileError(
+      'compile',
+      'two calls with equal arguments must do the same',
+      `${was} in the first and ${is} in the second`,
+      'what decides between them must be an argument (a string or boolean), or stay outside',
+    );
   }
   a.bindings.forEach((x, i) => {
     const y = b.bindings[i]!;
     if (x.kind === 'tensor' && y.kind === 'tensor' && found(x) === found(y)) return;
     if (x.kind === 'arg' && y.kind === 'arg' && x.index === y.index) return;
-    if (x.kind === 'constant' && y.kind === 'constant' && sameBytes(x.storage, y.storage, a.template.device)) return;
+    if (x.kind === 'constant' && y.kind === 'constant' && sameBytes(x.storage, y.storage, a.template.device))
+      return;
     const n = a.order.filter(o => o.value !== null)[i]!;
-    throw new CompileError('compile', 'a tensor captured from outside must be the same at each call', `another one of shape ${showShape(n.shape)}`, advice);
+    throw new CompileError(
+      'compile',
+      'a tensor captured from outside must be the same at each call',
+      `another one of shape ${showShape(n.shape)}`,
+      advice,
+    );
   });
 }
 function sameBytes(a: Storage, b: Storage, device: string): boolean {
@@ -416,7 +467,7 @@ function replay(c: Captured, args: readonly Tensor[]): Tree {
     for (let i = 0; i < sources.length; i++) {
       const b = c.bindings[i]!;
       if (b.kind === 'constant') sources[i] = b.storage;
-      else sources[i] = valueOf(b.kind === 'arg' ? args[b.index]! : found(b));
+      else sources[i] = storageOf(b.kind === 'arg' ? args[b.index]! : found(b));
     }
     const cells: Cell[] = new Array(c.changed.length);
     const targets: Storage[] = new Array(c.changed.length + c.grads.length);
@@ -446,7 +497,7 @@ function replay(c: Captured, args: readonly Tensor[]): Tree {
     throw e;
   }
 }
-function valueOf(t: TensorCore): Storage {
+function storageOf(t: TensorCore): Storage {
   const n = t.node();
   if (n.value === null) realize([n]);
   checkThere(n.value!);
@@ -458,7 +509,12 @@ function realised(shape: Shape, dtype: DType, device: string, s: Storage): Tenso
   return new Tensor(n);
 }
 function gradTensor(g: GradSlot): Tensor {
-  const t = realised(g.shape, g.dtype, g.device, getDevice(g.device).empty(numel(g.shape) * DTYPES[g.dtype].bytes));
+  const t = realised(
+    g.shape,
+    g.dtype,
+    g.device,
+    getDevice(g.device).empty(numel(g.shape) * DTYPES[g.dtype].bytes),
+  );
   t._cell = new Cell(t, t._node.value!, [t._node]);
   return t;
 }

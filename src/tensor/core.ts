@@ -1,12 +1,12 @@
 // What every tensor is: a handle on a node, perhaps a view of another tensor, perhaps the owner of a cell and a gradient.
 // In: nodes. Out: values, gradients, in-place changes. The families of methods are in the files that extend this class.
 
+import { gradients } from '../autograd/grad.ts';
 import { DTYPES, type DType, isFloat, readElement, type TypedArray, typedArray } from '../base/dtype.ts';
 import { CompileError, DTypeError, GradError, ShapeError, showShape, ValueError } from '../base/errors.ts';
 import { type Nested, printTensor } from '../base/print.ts';
 import type { Shape } from '../base/shape.ts';
 import { normalizeDim, numel, sameShape } from '../base/shape.ts';
-import { gradients } from '../autograd/grad.ts';
 import { built, gradMode, internal, makeNode, type Node } from '../ir/node.ts';
 import { add, alias, cast, constLike, dataNode, detach } from '../ir/ops/elementwise.ts';
 import { expand } from '../ir/ops/reduce.ts';
@@ -44,7 +44,11 @@ export function setTensorClass(c: typeof TensorClass): void {
 
 /** A tensor for a new node; first computes its sources where too much is pending. */
 export function wrap(node: Node): Tensor {
-  if ((built.nodes > MAX_PENDING || built.bytes > MAX_PENDING_BYTES) && recording.now === null && node.value === null) {
+  if (
+    (built.nodes > MAX_PENDING || built.bytes > MAX_PENDING_BYTES) &&
+    recording.now === null &&
+    node.value === null
+  ) {
     realize(node.src.filter(s => s.value === null));
   }
   return new TensorClass(node);
@@ -141,7 +145,12 @@ export class TensorCore {
     return r === null ? this._node : r.read(this);
   }
   private refuseDead(): never {
-    throw new CompileError('compile', 'a tensor made inside a compiled function lives only there', `one of shape ${showShape(this._node.shape)}`, 'return it from the function');
+    throw new CompileError(
+      'compile',
+      'a tensor made inside a compiled function lives only there',
+      `one of shape ${showShape(this._node.shape)}`,
+      'return it from the function',
+    );
   }
 
   /** @internal Replaces the value; the common part of all in-place methods. */
@@ -152,13 +161,23 @@ export class TensorCore {
     if (this._leaf && gradMode.enabled) this.refuseLeaf(method);
     if (!sameShape(value.shape, old.shape)) {
       if (value.shape.length > old.shape.length || !canExpand(value.shape, old.shape)) {
-        throw new ShapeError(method, `the result must keep the shape ${showShape(old.shape)} of the tensor`, showShape(value.shape), 'use the method without the underscore');
+        throw new ShapeError(
+          method,
+          `the result must keep the shape ${showShape(old.shape)} of the tensor`,
+          showShape(value.shape),
+          'use the method without the underscore',
+        );
       }
       value = expand(value, old.shape);
     }
     if (value.dtype !== old.dtype) {
       if (isFloat(value.dtype) && !isFloat(old.dtype)) {
-        throw new DTypeError(method, `the result must fit the dtype ${old.dtype} of the tensor`, value.dtype, 'convert the tensor first, or use the method without the underscore');
+        throw new DTypeError(
+          method,
+          `the result must fit the dtype ${old.dtype} of the tensor`,
+          value.dtype,
+          'convert the tensor first, or use the method without the underscore',
+        );
       }
       value = cast(value, old.dtype);
     }
@@ -184,7 +203,12 @@ export class TensorCore {
     return self;
   }
   private refuseLeaf(method: string): never {
-    throw new GradError(method, 'a leaf that requires grad cannot be changed in place where gradients are recorded', `a tensor of shape ${showShape(this.shape)}`, 'wrap the change in noGrad(() => …)');
+    throw new GradError(
+      method,
+      'a leaf that requires grad cannot be changed in place where gradients are recorded',
+      `a tensor of shape ${showShape(this.shape)}`,
+      'wrap the change in noGrad(() => …)',
+    );
   }
   private leafOver(value: Node): Node {
     const n = makeNode(alias.def, [value], null, value.shape, value.dtype);
@@ -241,7 +265,12 @@ export class TensorCore {
   itemSync(): number {
     if (recording.now !== null) recording.now.refuse('item()');
     if (this.numel !== 1) {
-      throw new ValueError('item', 'the tensor must have exactly one element', `shape ${showShape(this.shape)}`, 'reduce it first, or read it with data()');
+      throw new ValueError(
+        'item',
+        'the tensor must have exactly one element',
+        `shape ${showShape(this.shape)}`,
+        'reduce it first, or read it with data()',
+      );
     }
     return scalarValue(this.dataSync(), this.dtype, 0) as number;
   }
@@ -271,7 +300,8 @@ export class TensorCore {
 
   toString(): string {
     const extra: string[] = [];
-    if (this.dtype !== 'float32' && this.dtype !== 'int64' && this.dtype !== 'bool') extra.push(`dtype=${this.dtype}`);
+    if (this.dtype !== 'float32' && this.dtype !== 'int64' && this.dtype !== 'bool')
+      extra.push(`dtype=${this.dtype}`);
     if (this.device !== 'cpu') extra.push(`device=${this.device}`);
     if (this.requiresGrad) extra.push(this._leaf ? 'requiresGrad=true' : `grad of ${this._node.op.name}`);
     if (recording.now !== null) return `tensor(<${showShape(this.shape)} inside compile>)`;
@@ -299,12 +329,22 @@ export class TensorCore {
     const self = this as unknown as Tensor;
     if (on === this._leaf) return self;
     if (on && !isFloat(this.dtype)) {
-      throw new DTypeError('requiresGrad', 'only floating tensors have gradients', this.dtype, "convert with .to('float32')");
+      throw new DTypeError(
+        'requiresGrad',
+        'only floating tensors have gradients',
+        this.dtype,
+        "convert with .to('float32')",
+      );
     }
     const n = this.node();
     if (!this._leaf && n.needsGrad) {
       if (on) return self;
-      throw new GradError('requiresGrad_', 'only a leaf can stop requiring grad', 'the result of an op', 'use detach()');
+      throw new GradError(
+        'requiresGrad_',
+        'only a leaf can stop requiring grad',
+        'the result of an op',
+        'use detach()',
+      );
     }
     recording.now?.change(this);
     structureChanged();
@@ -332,20 +372,35 @@ export class TensorCore {
   }
   set grad(g: Tensor | null) {
     if (g !== null && !sameShape(g.shape, this.shape)) {
-      throw new ShapeError('grad', `a gradient must have the shape ${showShape(this.shape)} of its tensor`, showShape(g.shape), '');
+      throw new ShapeError(
+        'grad',
+        `a gradient must have the shape ${showShape(this.shape)} of its tensor`,
+        showShape(g.shape),
+        '',
+      );
     }
     recording.now?.change(this);
     this._grad = g;
   }
   /** The same values, cut off from gradients; shares memory. */
   detach(): Tensor {
-    return wrapView(this, b => detach(b), (_, v) => detach(v), true);
+    return wrapView(
+      this,
+      b => detach(b),
+      (_, v) => detach(v),
+      true,
+    );
   }
   /** Calls `hook` with the gradient of this tensor during backward; what it returns replaces the gradient. */
   registerHook(hook: (g: Tensor) => Tensor | undefined | null): () => void {
     const n = this.node();
     if (!n.needsGrad) {
-      throw new GradError('registerHook', 'the tensor must require grad', 'one that does not', 'call requiresGrad_() first');
+      throw new GradError(
+        'registerHook',
+        'the tensor must require grad',
+        'one that does not',
+        'call requiresGrad_() first',
+      );
     }
     structureChanged();
     const f = (g: Node): Node => hook(wrap(g))?.node() ?? g;
@@ -374,13 +429,28 @@ export class TensorCore {
   backward(gradient?: Tensor | null, options: BackwardOptions = {}): void {
     const n = this.node();
     if (!n.needsGrad) {
-      throw new GradError('backward', 'the tensor must depend on one that requires grad', this._leaf ? 'a leaf' : 'one that does not (was it computed under noGrad, or detached?)', 'call requiresGrad_() on the parameters first');
+      throw new GradError(
+        'backward',
+        'the tensor must depend on one that requires grad',
+        this._leaf ? 'a leaf' : 'one that does not (was it computed under noGrad, or detached?)',
+        'call requiresGrad_() on the parameters first',
+      );
     }
     if (gradient == null && this.numel !== 1) {
-      throw new GradError('backward', 'gradients start from a scalar', `shape ${showShape(this.shape)}`, 'reduce it (mean, sum), or pass a gradient of the same shape');
+      throw new GradError(
+        'backward',
+        'gradients start from a scalar',
+        `shape ${showShape(this.shape)}`,
+        'reduce it (mean, sum), or pass a gradient of the same shape',
+      );
     }
     if (gradient != null && !sameShape(gradient.shape, this.shape)) {
-      throw new ShapeError('backward', `the gradient must have the shape ${showShape(this.shape)}`, showShape(gradient.shape), '');
+      throw new ShapeError(
+        'backward',
+        `the gradient must have the shape ${showShape(this.shape)}`,
+        showShape(gradient.shape),
+        '',
+      );
     }
     const createGraph = options.createGraph ?? false;
     const retain = options.retainGraph ?? createGraph;
@@ -410,7 +480,10 @@ function accumulate(t: Tensor, g: Node, createGraph: boolean): void {
     const grad = new TensorClass(createGraph ? g : alias(g));
     t._grad = grad;
     if (createGraph || recording.now !== null) return;
-    const home = t._gradHome?._escaped === false ? t._gradHome._cell!.home : getDevice(g.device).empty(numel(g.shape) * DTYPES[g.dtype].bytes);
+    const home =
+      t._gradHome?._escaped === false
+        ? t._gradHome._cell!.home
+        : getDevice(g.device).empty(numel(g.shape) * DTYPES[g.dtype].bytes);
     grad._cell = new Cell(grad, home, []);
     grad._cell.alive = () => t._grad === grad || grad._escaped;
     t._gradHome = grad;

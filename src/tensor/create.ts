@@ -1,6 +1,15 @@
 // Making tensors: from data, filled, counted.
 
-import { type DType, DTYPES, isDType, isFloat, isInt, type TypedArray, typedArray, writeElement } from '../base/dtype.ts';
+import {
+  DTYPES,
+  type DType,
+  isDType,
+  isFloat,
+  isInt,
+  type TypedArray,
+  typedArray,
+  writeElement,
+} from '../base/dtype.ts';
 import { DTypeError, ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { checkSizes, numel, type Shape } from '../base/shape.ts';
 import { built, type Node } from '../ir/node.ts';
@@ -26,12 +35,18 @@ export function finish(node: Node, options: TensorOptions): Tensor {
 }
 export function checkDType(op: string, dtype: DType | undefined, fallback: DType): DType {
   if (dtype === undefined) return fallback;
-  if (!isDType(dtype)) throw new DTypeError(op, 'the dtype must be known', show(dtype), 'for example float32, int64, bool');
+  if (!isDType(dtype))
+    throw new DTypeError(op, 'the dtype must be known', show(dtype), 'for example float32, int64, bool');
   return dtype;
 }
 
 /** A realised node with these values. */
-export function hostData(values: ArrayLike<number | bigint | boolean>, shape: Shape, dtype: DType, device: string): Node {
+export function hostData(
+  values: ArrayLike<number | bigint | boolean>,
+  shape: Shape,
+  dtype: DType,
+  device: string,
+): Node {
   const n = numel(shape);
   const out = typedArray(dtype, new ArrayBuffer(n * DTYPES[dtype].bytes));
   for (let i = 0; i < n; i++) writeElement(out, dtype, i, values[i]!);
@@ -61,15 +76,27 @@ const isTyped = (x: unknown): x is TypedArray => ArrayBuffer.isView(x) && !(x in
  * dtype by default: float32 for numbers unless all are integers written as BigInt (int64) or booleans (bool);
  * a typed array keeps its own type.
  */
-export function tensor(data: NestedNumbers | Tensor, options: TensorOptions & { shape?: Shape } = {}): Tensor {
+export function tensor(
+  data: NestedNumbers | Tensor,
+  options: TensorOptions & { shape?: Shape } = {},
+): Tensor {
   const device = options.device ?? defaultDevice();
   if (isTensor(data)) {
-    const t = data.detach().clone().to({ dtype: options.dtype ?? data.dtype, device });
+    const t = data
+      .detach()
+      .clone()
+      .to({ dtype: options.dtype ?? data.dtype, device });
     return options.requiresGrad ? t.requiresGrad_() : t;
   }
   if (isTyped(data)) {
     const own = ARRAY_DTYPE[data.constructor.name];
-    if (own === undefined) throw new DTypeError('tensor', 'a typed array must have a known element type', data.constructor.name, 'convert it to a Float32Array or Int32Array');
+    if (own === undefined)
+      throw new DTypeError(
+        'tensor',
+        'a typed array must have a known element type',
+        data.constructor.name,
+        'convert it to a Float32Array or Int32Array',
+      );
     const dtype = checkDType('tensor', options.dtype, own);
     const shape = shapeFor(data.length, options.shape);
     if (dtype === own) {
@@ -88,57 +115,96 @@ export function tensor(data: NestedNumbers | Tensor, options: TensorOptions & { 
   const kind = flat.length === 0 ? 'number' : typeof flat[0];
   const inferred: DType = kind === 'boolean' ? 'bool' : kind === 'bigint' ? 'int64' : 'float32';
   const dtype = checkDType('tensor', options.dtype, inferred);
-  return finish(hostData(flat, options.shape === undefined ? shape : shapeFor(flat.length, options.shape), dtype, device), options);
+  return finish(
+    hostData(flat, options.shape === undefined ? shape : shapeFor(flat.length, options.shape), dtype, device),
+    options,
+  );
 }
 function shapeFor(n: number, shape: Shape | undefined): Shape {
   if (shape === undefined) return [n];
   checkSizes('tensor', shape);
-  if (numel(shape) !== n) throw new ShapeError('tensor', `the shape must hold the ${n} given elements`, showShape(shape), '');
+  if (numel(shape) !== n)
+    throw new ShapeError('tensor', `the shape must hold the ${n} given elements`, showShape(shape), '');
   return shape;
 }
-function collect(x: NestedNumbers, shape: readonly number[], depth: number, out: (number | bigint | boolean)[]): void {
+function collect(
+  x: NestedNumbers,
+  shape: readonly number[],
+  depth: number,
+  out: (number | bigint | boolean)[],
+): void {
   if (Array.isArray(x) || isTyped(x)) {
     if (depth >= shape.length || x.length !== shape[depth]) {
-      throw new ShapeError('tensor', `all rows of dim ${depth} must have the same length${depth < shape.length ? ` ${shape[depth]}` : ''}`, `one of ${x.length}`, 'a tensor has no ragged dims; pad the rows');
+      throw new ShapeError(
+        'tensor',
+        `all rows of dim ${depth} must have the same length${depth < shape.length ? ` ${shape[depth]}` : ''}`,
+        `one of ${x.length}`,
+        'a tensor has no ragged dims; pad the rows',
+      );
     }
     for (const y of x as readonly NestedNumbers[]) collect(y, shape, depth + 1, out);
     return;
   }
-  if (depth !== shape.length) throw new ShapeError('tensor', 'all rows must have the same depth', `a number at depth ${depth}`, '');
+  if (depth !== shape.length)
+    throw new ShapeError('tensor', 'all rows must have the same depth', `a number at depth ${depth}`, '');
   if (typeof x !== 'number' && typeof x !== 'boolean' && typeof x !== 'bigint') {
     throw new DTypeError('tensor', 'elements are numbers, booleans or bigints', show(x), '');
   }
   out.push(x);
 }
 
-const sizesOf = (op: string, shape: number | readonly number[]): Shape => checkSizes(op, typeof shape === 'number' ? [shape] : shape);
+const sizesOf = (op: string, shape: number | readonly number[]): Shape =>
+  checkSizes(op, typeof shape === 'number' ? [shape] : shape);
 
-function filled(op: string, shape: number | readonly number[], value: number, options: TensorOptions, fallback: DType): Tensor {
+function filled(
+  op: string,
+  shape: number | readonly number[],
+  value: number,
+  options: TensorOptions,
+  fallback: DType,
+): Tensor {
   const dtype = checkDType(op, options.dtype, fallback);
   const device = options.device ?? defaultDevice();
   const s = sizesOf(op, shape);
   // A leaf that steps will change needs bytes of its own; anything else stays a number in the graph.
-  if (options.requiresGrad) return finish(hostData(new Array(numel(s)).fill(value), s, dtype, device), options);
+  if (options.requiresGrad)
+    return finish(hostData(new Array(numel(s)).fill(value), s, dtype, device), options);
   const k = numberNode(value, dtype, device);
   return finish(s.length === 0 ? k : expand(k, s), options);
 }
-export const zeros = (shape: number | readonly number[], options: TensorOptions = {}): Tensor => filled('zeros', shape, 0, options, 'float32');
-export const ones = (shape: number | readonly number[], options: TensorOptions = {}): Tensor => filled('ones', shape, 1, options, 'float32');
+export const zeros = (shape: number | readonly number[], options: TensorOptions = {}): Tensor =>
+  filled('zeros', shape, 0, options, 'float32');
+export const ones = (shape: number | readonly number[], options: TensorOptions = {}): Tensor =>
+  filled('ones', shape, 1, options, 'float32');
 /** Every element is `value`; dtype by the value as in PyTorch: float32 for fractions, int64 for integers is not inferred. */
-export const full = (shape: number | readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor =>
-  filled('full', shape, Number(value), options, typeof value === 'boolean' ? 'bool' : 'float32');
+export const full = (
+  shape: number | readonly number[],
+  value: number | boolean,
+  options: TensorOptions = {},
+): Tensor => filled('full', shape, Number(value), options, typeof value === 'boolean' ? 'bool' : 'float32');
 /** Uninitialised in PyTorch; zeros here. */
 export const empty = zeros;
-const like = (x: Tensor, options: TensorOptions): TensorOptions => ({ dtype: x.dtype, device: x.device, ...options });
+const like = (x: Tensor, options: TensorOptions): TensorOptions => ({
+  dtype: x.dtype,
+  device: x.device,
+  ...options,
+});
 export const zerosLike = (x: Tensor, options: TensorOptions = {}): Tensor => zeros(x.shape, like(x, options));
 export const onesLike = (x: Tensor, options: TensorOptions = {}): Tensor => ones(x.shape, like(x, options));
-export const fullLike = (x: Tensor, value: number, options: TensorOptions = {}): Tensor => full(x.shape, value, like(x, options));
+export const fullLike = (x: Tensor, value: number, options: TensorOptions = {}): Tensor =>
+  full(x.shape, value, like(x, options));
 export const emptyLike = zerosLike;
 
 /** start, start+step, … below end; `arange(n)` counts 0 … n−1. int64 where all are integers, else float32. */
 export function arange(start: number, end?: number, step = 1, options: TensorOptions = {}): Tensor {
   const [a, b] = end === undefined ? [0, start] : [start, end];
-  if (step === 0 || !Number.isFinite(a) || !Number.isFinite(b) || !Number.isFinite(step) || (b - a) * step < 0) {
+  if (
+    step === 0 ||
+    !Number.isFinite(a) ||
+    !Number.isFinite(b) ||
+    !Number.isFinite(step) ||
+    (b - a) * step < 0
+  ) {
     throw new ValueError('arange', 'the step must lead from start to end', `${a} to ${b} by ${step}`, '');
   }
   const integer = [a, b, step].every(Number.isInteger);
@@ -149,7 +215,12 @@ export function arange(start: number, end?: number, step = 1, options: TensorOpt
 /** start + i·step, computed in float64 for floats so that the last element is exact to rounding. */
 function counted(n: number, start: number, step: number, dtype: DType, device: string): Node {
   if (isFloat(dtype) || dtype === 'bool') {
-    return hostData(Float64Array.from({ length: n }, (_, i) => start + i * step), [n], dtype, device);
+    return hostData(
+      Float64Array.from({ length: n }, (_, i) => start + i * step),
+      [n],
+      dtype,
+      device,
+    );
   }
   const i = ops.iota([n], dtype, device);
   const k = (v: number): Node => ops.constLike(i, v);
@@ -157,20 +228,42 @@ function counted(n: number, start: number, step: number, dtype: DType, device: s
 }
 /** `steps` numbers from start to end, both included. */
 export function linspace(start: number, end: number, steps: number, options: TensorOptions = {}): Tensor {
-  if (!Number.isInteger(steps) || steps < 0) throw new ValueError('linspace', 'steps must be an integer >= 0', show(steps), '');
+  if (!Number.isInteger(steps) || steps < 0)
+    throw new ValueError('linspace', 'steps must be an integer >= 0', show(steps), '');
   const dtype = checkDType('linspace', options.dtype, 'float32');
   const h = steps > 1 ? (end - start) / (steps - 1) : 0;
   // From both ends, so that end is hit exactly.
   const at = (i: number): number => (i < steps / 2 ? start + i * h : end - (steps - 1 - i) * h);
   const values = Float64Array.from({ length: steps }, (_, i) => (steps === 1 ? start : at(i)));
-  return finish(hostData(isInt(dtype) ? values.map(Math.trunc) : values, [steps], dtype, options.device ?? defaultDevice()), options);
+  return finish(
+    hostData(
+      isInt(dtype) ? values.map(Math.trunc) : values,
+      [steps],
+      dtype,
+      options.device ?? defaultDevice(),
+    ),
+    options,
+  );
 }
 /** base^start … base^end. */
-export function logspace(start: number, end: number, steps: number, options: TensorOptions & { base?: number } = {}): Tensor {
+export function logspace(
+  start: number,
+  end: number,
+  steps: number,
+  options: TensorOptions & { base?: number } = {},
+): Tensor {
   const { base = 10, ...rest } = options;
   const dtype = checkDType('logspace', rest.dtype, 'float32');
   const e = linspace(start, end, steps, { dtype: 'float64' }).dataSync();
-  return finish(hostData(Float64Array.from(e as Float64Array, x => base ** x), [steps], dtype, rest.device ?? defaultDevice()), rest);
+  return finish(
+    hostData(
+      Float64Array.from(e as Float64Array, x => base ** x),
+      [steps],
+      dtype,
+      rest.device ?? defaultDevice(),
+    ),
+    rest,
+  );
 }
 /** The identity matrix, or its n × m part. */
 export function eye(n: number, m = n, options: TensorOptions = {}): Tensor {
@@ -181,8 +274,10 @@ export function eye(n: number, m = n, options: TensorOptions = {}): Tensor {
   return finish(ops.cast(ops.eq(row, ops.iota([m], 'int32', device)), dtype), options);
 }
 /** Row and column positions of a matrix's lower triangle: (2, count). */
-export const trilIndices = (rows: number, cols: number, k = 0): Tensor => triangle(rows, cols, (r, c) => c - r <= k);
-export const triuIndices = (rows: number, cols: number, k = 0): Tensor => triangle(rows, cols, (r, c) => c - r >= k);
+export const trilIndices = (rows: number, cols: number, k = 0): Tensor =>
+  triangle(rows, cols, (r, c) => c - r <= k);
+export const triuIndices = (rows: number, cols: number, k = 0): Tensor =>
+  triangle(rows, cols, (r, c) => c - r >= k);
 function triangle(rows: number, cols: number, keep: (r: number, c: number) => boolean): Tensor {
   const r: number[] = [];
   const c: number[] = [];
@@ -198,7 +293,8 @@ function triangle(rows: number, cols: number, keep: (r: number, c: number) => bo
 /** Grids of the coordinates of all combinations of 1-D tensors; indexing 'ij' (matrix) or 'xy' (Cartesian). */
 export function meshgrid(tensors: readonly Tensor[], options: { indexing?: 'ij' | 'xy' } = {}): Tensor[] {
   const { indexing = 'ij' } = options;
-  for (const t of tensors) if (t.ndim > 1) throw new ShapeError('meshgrid', 'all must be vectors', showShape(t.shape), '');
+  for (const t of tensors)
+    if (t.ndim > 1) throw new ShapeError('meshgrid', 'all must be vectors', showShape(t.shape), '');
   const swapped = indexing === 'xy' && tensors.length > 1;
   const list = swapped ? [tensors[1]!, tensors[0]!, ...tensors.slice(2)] : tensors;
   const shape = list.map(t => t.numel);

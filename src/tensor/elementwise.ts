@@ -89,7 +89,12 @@ export class ElementwiseTensor extends TensorCore {
     const simple = simplePower(me(this), other);
     if (simple !== null) return simple;
     if (!isFloat(this.dtype) && typeof other === 'number' && Number.isInteger(other) && other < 0) {
-      throw new ValueError('pow', 'an integer tensor takes exponents >= 0', String(other), "convert with .to('float32')");
+      throw new ValueError(
+        'pow',
+        'an integer tensor takes exponents >= 0',
+        String(other),
+        "convert with .to('float32')",
+      );
     }
     return this.binary(ops.pow, other);
   }
@@ -261,7 +266,8 @@ export class ElementwiseTensor extends TensorCore {
   }
   /** Keeps the values within [min, max]; either may be left out. */
   clamp(min?: TensorLike | null, max?: TensorLike | null): Tensor {
-    if (min == null && max == null) throw new ValueError('clamp', 'at least one of min and max must be given', 'none', '');
+    if (min == null && max == null)
+      throw new ValueError('clamp', 'at least one of min and max must be given', 'none', '');
     const given = [me(this), min, max].filter((x): x is TensorLike => x != null);
     const [x, a, b] = promoted('clamp', given) as [Node, Node, Node];
     if (min == null) return wrap(ops.clampMax(x, a));
@@ -299,7 +305,8 @@ export class ElementwiseTensor extends TensorCore {
     if (!isFloat(this.dtype)) return me(this);
     const x = this.node();
     const k = (c: number): Node => ops.constLike(x, c);
-    const big = this.dtype === 'float64' ? Number.MAX_VALUE : this.dtype === 'float16' ? 65504 : 3.4028234663852886e38;
+    const big =
+      this.dtype === 'float64' ? Number.MAX_VALUE : this.dtype === 'float16' ? 65504 : 3.4028234663852886e38;
     const up = ops.where(ops.eq(x, k(Number.POSITIVE_INFINITY)), k(posinf ?? big), x);
     const down = ops.where(ops.eq(x, k(Number.NEGATIVE_INFINITY)), k(neginf ?? -big), up);
     return wrap(ops.where(ops.ne(x, x), k(nan), down));
@@ -353,7 +360,9 @@ export class ElementwiseTensor extends TensorCore {
     return wrap(ops.logicalNot(ops.cast(this.node(), 'bool')));
   }
   private logical(op: BinaryOp, other: TensorLike): Tensor {
-    const b = isTensor(other) ? ops.cast(other.node(), 'bool') : ops.constant(Number(Boolean(other)), 'bool', this.device);
+    const b = isTensor(other)
+      ? ops.cast(other.node(), 'bool')
+      : ops.constant(Number(Boolean(other)), 'bool', this.device);
     return wrap(op(ops.cast(this.node(), 'bool'), b));
   }
   logicalAnd(other: TensorLike): Tensor {
@@ -390,14 +399,17 @@ export class ElementwiseTensor extends TensorCore {
   }
   /** value where the mask holds. */
   maskedFill(mask: Tensor, value: TensorLike): Tensor {
-    return wrap(ops.where(boolNode('maskedFill', mask), operandLike('maskedFill', me(this), value), this.node()));
+    return wrap(
+      ops.where(boolNode('maskedFill', mask), operandLike('maskedFill', me(this), value), this.node()),
+    );
   }
 
   // ---- type and device -----------------------------------------------------------------------------------------------------
 
   /** Converted to a dtype, moved to a device, or both; the tensor itself where nothing changes. */
   to(target: DType | string | { dtype?: DType; device?: string }): Tensor {
-    const want = typeof target === 'object' ? target : isDType(target) ? { dtype: target } : { device: target };
+    const want =
+      typeof target === 'object' ? target : isDType(target) ? { dtype: target } : { device: target };
     let out = me(this);
     if (want.dtype !== undefined && want.dtype !== out.dtype) {
       if (!isDType(want.dtype)) throw new DTypeError('to', 'the dtype must be known', show(want.dtype), '');
@@ -528,11 +540,17 @@ function scaled(x: TensorLike, alpha: number | undefined): TensorLike {
 }
 function noBool(op: string, dtype: DType, other: TensorLike): void {
   if (dtype === 'bool' && (typeof other === 'boolean' || (isTensor(other) && other.dtype === 'bool'))) {
-    throw new DTypeError(op, 'bools cannot be subtracted', 'bool and bool', 'use logicalXor, or convert with .to(dtype)');
+    throw new DTypeError(
+      op,
+      'bools cannot be subtracted',
+      'bool and bool',
+      'use logicalXor, or convert with .to(dtype)',
+    );
   }
 }
 export function boolNode(op: string, t: Tensor): Node {
-  if (t.dtype !== 'bool') throw new DTypeError(op, 'the condition must be bool', t.dtype, 'compare first, as in x.gt(0)');
+  if (t.dtype !== 'bool')
+    throw new DTypeError(op, 'the condition must be bool', t.dtype, 'compare first, as in x.gt(0)');
   return t.node();
 }
 /** Powers that are cheaper and more exact as products and roots. */

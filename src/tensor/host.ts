@@ -91,7 +91,8 @@ const PLAIN_LIMIT = 16;
  */
 export function numberNode(v: number | bigint | boolean, dtype: DType, device: string): Node {
   const x = typeof v === 'bigint' ? v : Number(v);
-  const plain = typeof x === 'bigint' || (Number.isInteger(x * 2) && Math.abs(x) <= PLAIN_LIMIT) || !Number.isFinite(x);
+  const plain =
+    typeof x === 'bigint' || (Number.isInteger(x * 2) && Math.abs(x) <= PLAIN_LIMIT) || !Number.isFinite(x);
   if (plain) return constant(x, dtype, device);
   recorder?.fixed(x);
   return uniform(new Current(x), dtype, device);

@@ -8,15 +8,15 @@ import { DTypeError, ShapeError, show, showShape, ValueError } from '../base/err
 import { broadcastShapes, normalizeDim, type Shape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
-import { scatter, type ScatterMode, take } from '../ir/ops/index.ts';
+import { type ScatterMode, scatter, take } from '../ir/ops/index.ts';
 import * as mv from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
 import { wrap } from './core.ts';
 import { hostData } from './create.ts';
 import { MovementTensor } from './movement.ts';
 import { isTensor, operandLike, type TensorLike } from './operand.ts';
-import { along, gatherNode } from './reduce.ts';
 import { recording } from './record.ts';
+import { along, gatherNode } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
 
 /** A range of positions, as Python's start:stop:step. */
@@ -32,7 +32,13 @@ export class Range {
 }
 /** `range(1, 4)`, `range(null, null, 2)`, `range(-3)`: positions for `at`; negative ones count from the end. */
 export function range(start: number | null = null, stop: number | null = null, step = 1): Range {
-  if (!Number.isInteger(step) || step === 0) throw new ValueError('range', 'the step must be an integer other than 0', show(step), 'a negative step runs backwards');
+  if (!Number.isInteger(step) || step === 0)
+    throw new ValueError(
+      'range',
+      'the step must be an integer other than 0',
+      show(step),
+      'a negative step runs backwards',
+    );
   return new Range(start, stop, step);
 }
 
@@ -65,7 +71,10 @@ export class IndexTensor extends MovementTensor {
   }
   /** Replaces the elements that `at` would give; the value broadcasts. In place. */
   set(index: Index | readonly Index[], value: TensorLike): Tensor {
-    const list = Array.isArray(index) && !index.every(x => typeof x === 'number' || typeof x === 'boolean') ? (index as readonly Index[]) : [index as Index];
+    const list =
+      Array.isArray(index) && !index.every(x => typeof x === 'number' || typeof x === 'boolean')
+        ? (index as readonly Index[])
+        : [index as Index];
     return this.setAt(list, value, 'set');
   }
   /** @internal */
@@ -80,16 +89,19 @@ export class IndexTensor extends MovementTensor {
     const view = this.sliceView(p.ranges).reshape(p.shape);
     const v = operandLike('set', self, value);
     if (p.advanced.length === 0) {
-      const fitted = fit('set', v, view.shape);
+      const fitted = stretched('set', v, view.shape);
       if (mode === 'set') view._assign(ops.alias(fitted), 'set');
       else view.add_(wrap(fitted));
       return self;
     }
     const { dims, nodes, lead, place } = advanced(view, p);
     const rest = view.shape.filter((_, d) => !dims.includes(d));
-    const index = broadcastShapes('set', nodes.map(n => n.shape));
+    const index = broadcastShapes(
+      'set',
+      nodes.map(n => n.shape),
+    );
     const natural = [...rest.slice(0, place), ...index, ...rest.slice(place)];
-    const full = fit('set', v, natural);
+    const full = stretched('set', v, natural);
     const order = [...index.map((_, i) => place + i), ...rest.map((_, i) => (i < place ? i : i + lead))];
     view._assign(scatter(view.node(), mv.permute(full, order), nodes, dims, mode), 'set');
     return self;
@@ -110,7 +122,10 @@ export class IndexTensor extends MovementTensor {
   takeAlongDim(index: Tensor, dim?: number): Tensor {
     if (dim === undefined) return this.flatten().gather(0, index.flatten());
     const d = normalizeDim('takeAlongDim', dim, this.ndim);
-    const others = broadcastShapes('takeAlongDim', [this.shape.map((n, k) => (k === d ? 1 : n)), index.shape.map((n, k) => (k === d ? 1 : n))]);
+    const others = broadcastShapes('takeAlongDim', [
+      this.shape.map((n, k) => (k === d ? 1 : n)),
+      index.shape.map((n, k) => (k === d ? 1 : n)),
+    ]);
     const x = this.expand(others.map((n, k) => (k === d ? this.shape[d]! : n)));
     const i = index.expand(others.map((n, k) => (k === d ? index.shape[d]! : n)));
     return x.gather(d, i);
@@ -118,7 +133,8 @@ export class IndexTensor extends MovementTensor {
   /** Whole slices along a dim, by a vector of positions. */
   indexSelect(dim: number, index: Tensor): Tensor {
     const d = normalizeDim('indexSelect', dim, this.ndim);
-    if (index.ndim > 1) throw new ShapeError('indexSelect', 'the index must be a vector', showShape(index.shape), '');
+    if (index.ndim > 1)
+      throw new ShapeError('indexSelect', 'the index must be a vector', showShape(index.shape), '');
     const i = index.ndim === 0 ? index.reshape(1) : index;
     if (this.ndim === 0) return me(this).reshape(1).indexSelect(0, i).squeeze(0);
     return wrap(toPlace(take(this.node(), [indexNode(i)], [d]), 1, d));
@@ -130,7 +146,9 @@ export class IndexTensor extends MovementTensor {
   /** The elements where the mask holds, as a vector. Its size depends on the data: not inside compile. */
   maskedSelect(mask: Tensor): Tensor {
     const shape = broadcastShapes('maskedSelect', [this.shape, mask.shape]);
-    return this.expand(shape).flatten().take(maskPositions('maskedSelect', mask.expand(shape)));
+    return this.expand(shape)
+      .flatten()
+      .take(maskPositions('maskedSelect', mask.expand(shape)));
   }
   /** The positions of elements that are not zero: (count, ndim). */
   nonzero(): Tensor {
@@ -143,7 +161,12 @@ export class IndexTensor extends MovementTensor {
       columns.unshift(rest.remainder(n).unsqueeze(1));
       rest = rest.floorDivide(n);
     }
-    return wrap(mv.cat(columns.map(c => c.node()), 1));
+    return wrap(
+      mv.cat(
+        columns.map(c => c.node()),
+        1,
+      ),
+    );
   }
 
   private scattered(op: string, dim: number, index: Tensor, source: TensorLike, mode: ScatterMode): Node {
@@ -157,32 +180,66 @@ export class IndexTensor extends MovementTensor {
     const i = indexNode(index);
     const rank = this.ndim;
     const at = this.shape.map((_, k) => (k === d ? i : along(i, k, rank)));
-    return scatter(this.node(), v, at, this.shape.map((_, k) => k), mode);
+    return scatter(
+      this.node(),
+      v,
+      at,
+      this.shape.map((_, k) => k),
+      mode,
+    );
   }
   /** A copy with source written to positions along a dim; the last of equal positions wins. */
-  scatter(dim: number, index: Tensor, source: TensorLike, options: { reduce?: 'add' | 'multiply' } = {}): Tensor {
-    return wrap(this.scattered('scatter', dim, index, source, options.reduce === 'add' ? 'add' : options.reduce === 'multiply' ? 'mul' : 'set'));
+  scatter(
+    dim: number,
+    index: Tensor,
+    source: TensorLike,
+    options: { reduce?: 'add' | 'multiply' } = {},
+  ): Tensor {
+    return wrap(
+      this.scattered(
+        'scatter',
+        dim,
+        index,
+        source,
+        options.reduce === 'add' ? 'add' : options.reduce === 'multiply' ? 'mul' : 'set',
+      ),
+    );
   }
   scatterAdd(dim: number, index: Tensor, source: Tensor): Tensor {
     return wrap(this.scattered('scatterAdd', dim, index, source, 'add'));
   }
   /** Folds source into positions along a dim: sum, prod, mean, amax or amin; with or without what was there. */
-  scatterReduce(dim: number, index: Tensor, source: Tensor, reduce: 'sum' | 'prod' | 'mean' | 'amax' | 'amin', options: { includeSelf?: boolean } = {}): Tensor {
+  scatterReduce(
+    dim: number,
+    index: Tensor,
+    source: Tensor,
+    reduce: 'sum' | 'prod' | 'mean' | 'amax' | 'amin',
+    options: { includeSelf?: boolean } = {},
+  ): Tensor {
     const { includeSelf = true } = options;
     const modes = { sum: 'add', mean: 'add', prod: 'mul', amax: 'max', amin: 'min' } as const;
     const mode = modes[reduce];
-    if (mode === undefined) throw new ValueError('scatterReduce', 'reduce is sum, prod, mean, amax or amin', show(reduce), '');
+    if (mode === undefined)
+      throw new ValueError('scatterReduce', 'reduce is sum, prod, mean, amax or amin', show(reduce), '');
     let base = me(this);
     if (!includeSelf) {
       // Positions that get something start from the neutral value.
       const start = { add: 0, mul: 1, max: Number.NEGATIVE_INFINITY, min: Number.POSITIVE_INFINITY }[mode];
       const touched = base.mul(0).detach().scatter(dim, index, 1).ne(0);
-      base = base.maskedFill(touched, isInt(base.dtype) ? Math.max(-2147483648, Math.min(2147483647, start)) : start);
+      base = base.maskedFill(
+        touched,
+        isInt(base.dtype) ? Math.max(-2147483648, Math.min(2147483647, start)) : start,
+      );
     }
     const out = wrap((base as IndexTensor).scattered('scatterReduce', dim, index, source, mode));
     if (reduce !== 'mean') return out;
     const ones = source.mul(0).add(1).detach();
-    const count = base.mul(0).add(includeSelf ? 1 : 0).detach().scatterAdd(dim, index, ones).clamp(1);
+    const count = base
+      .mul(0)
+      .add(includeSelf ? 1 : 0)
+      .detach()
+      .scatterAdd(dim, index, ones)
+      .clamp(1);
     return isInt(out.dtype) ? out.floorDivide(count) : out.div(count);
   }
   /** A copy with `alpha · source` added to whole slices along a dim. */
@@ -197,7 +254,15 @@ export class IndexTensor extends MovementTensor {
   indexFill(dim: number, index: Tensor, value: number): Tensor {
     const d = normalizeDim('indexFill', dim, this.ndim);
     const shape = this.shape.map((n, k) => (k === d ? index.numel : n));
-    return wrap(this.slices('indexFill', d, index, wrap(expand(operandLike('indexFill', me(this), value), shape)), 'set'));
+    return wrap(
+      this.slices(
+        'indexFill',
+        d,
+        index,
+        wrap(expand(operandLike('indexFill', me(this), value), shape)),
+        'set',
+      ),
+    );
   }
   private slices(op: string, dim: number, index: Tensor, source: Tensor, mode: ScatterMode): Node {
     const d = normalizeDim(op, dim, this.ndim);
@@ -208,9 +273,20 @@ export class IndexTensor extends MovementTensor {
     }
     const rank = this.ndim;
     const front = [d, ...Array.from({ length: rank }, (_, k) => k).filter(k => k !== d)];
-    return scatter(this.node(), mv.permute(ops.cast(source.node(), this.dtype), front), [indexNode(i)], [d], mode);
+    return scatter(
+      this.node(),
+      mv.permute(ops.cast(source.node(), this.dtype), front),
+      [indexNode(i)],
+      [d],
+      mode,
+    );
   }
-  scatter_(dim: number, index: Tensor, source: TensorLike, options: { reduce?: 'add' | 'multiply' } = {}): Tensor {
+  scatter_(
+    dim: number,
+    index: Tensor,
+    source: TensorLike,
+    options: { reduce?: 'add' | 'multiply' } = {},
+  ): Tensor {
     return this._assign(this.scatter(dim, index, source, options).node(), 'scatter_');
   }
   scatterAdd_(dim: number, index: Tensor, source: Tensor): Tensor {
@@ -234,11 +310,21 @@ export class IndexTensor extends MovementTensor {
 // ---- index lists ----------------------------------------------------------------------------------------------------------
 
 function plan(x: Tensor, list: readonly Index[]): Plan {
-  const used = list.reduce<number>((n, i) => n + (i === null || i === '...' ? 0 : isTensor(i) && i.dtype === 'bool' ? Math.max(i.ndim, 1) : 1), 0);
+  const used = list.reduce<number>(
+    (n, i) =>
+      n + (i === null || i === '...' ? 0 : isTensor(i) && i.dtype === 'bool' ? Math.max(i.ndim, 1) : 1),
+    0,
+  );
   if (used > x.ndim) {
-    throw new ShapeError('at', `a tensor of shape ${showShape(x.shape)} takes at most ${x.ndim} indices`, `${used}`, '');
+    throw new ShapeError(
+      'at',
+      `a tensor of shape ${showShape(x.shape)} takes at most ${x.ndim} indices`,
+      `${used}`,
+      '',
+    );
   }
-  if (list.filter(i => i === '...').length > 1) throw new ValueError('at', "'...' may occur once", show(list), '');
+  if (list.filter(i => i === '...').length > 1)
+    throw new ValueError('at', "'...' may occur once", show(list), '');
   const entries = list.includes('...') ? [...list] : [...list, '...' as const];
   const ranges: Plan['ranges'] = [];
   const shape: number[] = [];
@@ -257,7 +343,12 @@ function plan(x: Tensor, list: readonly Index[]): Plan {
       const n = x.shape[d]!;
       const i = e < 0 ? e + n : e;
       if (!Number.isInteger(e) || i < 0 || i >= n) {
-        throw new ShapeError('at', `index ${d} must be an integer in ${-n} … ${n - 1}`, show(e), `the shape is ${showShape(x.shape)}`);
+        throw new ShapeError(
+          'at',
+          `index ${d} must be an integer in ${-n} … ${n - 1}`,
+          show(e),
+          `the shape is ${showShape(x.shape)}`,
+        );
       }
       ranges.push({ start: i, size: 1, step: 1 });
       d++;
@@ -269,14 +360,25 @@ function plan(x: Tensor, list: readonly Index[]): Plan {
       if (t.dtype === 'bool') {
         const covers = x.shape.slice(d, d + t.ndim);
         if (showShape(covers) !== showShape(t.shape)) {
-          throw new ShapeError('at', `a mask must have the sizes of the dims that it covers, ${showShape(covers)}`, showShape(t.shape), '');
+          throw new ShapeError(
+            'at',
+            `a mask must have the sizes of the dims that it covers, ${showShape(covers)}`,
+            showShape(t.shape),
+            '',
+          );
         }
         for (const column of t.nonzero().unbind(1)) {
           advancedAt.push({ dim: shape.length, index: column });
           whole();
         }
       } else {
-        if (!isInt(t.dtype)) throw new DTypeError('at', 'index tensors are integers or masks', t.dtype, "convert with .to('int64')");
+        if (!isInt(t.dtype))
+          throw new DTypeError(
+            'at',
+            'index tensors are integers or masks',
+            t.dtype,
+            "convert with .to('int64')",
+          );
         advancedAt.push({ dim: shape.length, index: t });
         whole();
       }
@@ -306,7 +408,10 @@ function clip(r: Range, n: number): { start: number; size: number; step: number 
 function advanced(x: Tensor, p: Plan): { dims: number[]; nodes: Node[]; lead: number; place: number } {
   const dims = p.advanced.map(a => a.dim);
   const nodes = p.advanced.map(a => wrapped(indexNode(a.index), x.shape[a.dim]!));
-  const lead = broadcastShapes('at', nodes.map(n => n.shape)).length;
+  const lead = broadcastShapes(
+    'at',
+    nodes.map(n => n.shape),
+  ).length;
   const neighbours = dims.every((d, i) => i === 0 || d === dims[i - 1]! + 1);
   return { dims, nodes, lead, place: neighbours ? dims[0]! : 0 };
 }
@@ -326,14 +431,15 @@ function wrapped(i: Node, n: number): Node {
   return ops.where(ops.lt(i, zero), ops.add(i, ops.constLike(i, n)), i);
 }
 function indexNode(t: Tensor): Node {
-  if (!isInt(t.dtype)) throw new DTypeError('index', 'indices are integers', t.dtype, "convert with .to('int64')");
+  if (!isInt(t.dtype))
+    throw new DTypeError('index', 'indices are integers', t.dtype, "convert with .to('int64')");
   return t.dtype === 'int64' || t.dtype === 'int32' ? t.node() : ops.cast(t.node(), 'int64');
 }
 function onlyMask(i: Index, shape: Shape): Tensor | null {
   if (!isTensor(i) || i.dtype !== 'bool') return null;
   return i.shape.every((n, d) => n === shape[d]) ? i : null;
 }
-function fit(op: string, v: Node, shape: Shape): Node {
+function stretched(op: string, v: Node, shape: Shape): Node {
   // Leading dims of size 1 of a value may be dropped, as in NumPy.
   let s = v;
   while (s.shape.length > shape.length && s.shape[0] === 1) s = mv.reshape(s, s.shape.slice(1));
@@ -346,12 +452,18 @@ function fit(op: string, v: Node, shape: Shape): Node {
 function indexFits(op: string, shape: Shape, index: Tensor, dim: number): void {
   const ok = index.ndim === shape.length && index.shape.every((n, d) => d === dim || n <= shape[d]!);
   if (!ok && !(shape.length === 0 && index.ndim <= 1)) {
-    throw new ShapeError(op, 'the index must have as many dims as the tensor and be no larger (but along dim)', `${showShape(index.shape)} for ${showShape(shape)}`, '');
+    throw new ShapeError(
+      op,
+      'the index must have as many dims as the tensor and be no larger (but along dim)',
+      `${showShape(index.shape)} for ${showShape(shape)}`,
+      '',
+    );
   }
 }
 /** Row-major positions where a mask holds; reads the data. */
 function maskPositions(op: string, mask: Tensor): Tensor {
-  if (recording.now !== null) recording.now.refuse(`${op} (its size depends on the data; use where or maskedFill)`);
+  if (recording.now !== null)
+    recording.now.refuse(`${op} (its size depends on the data; use where or maskedFill)`);
   const d = mask.bool().dataSync() as Uint8Array;
   const at: number[] = [];
   for (let i = 0; i < d.length; i++) if (d[i]) at.push(i);

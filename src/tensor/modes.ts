@@ -6,7 +6,12 @@ import { gradMode } from '../ir/node.ts';
 /** Refuses the Promise of an async function, in which the mode would be gone at the first await. */
 export function synchronous<T>(op: string, value: T): T {
   if (value instanceof Promise) {
-    throw new CompileError(op, 'its function must be synchronous', 'one that returns a Promise', 'await before or after it, not inside');
+    throw new CompileError(
+      op,
+      'its function must be synchronous',
+      'one that returns a Promise',
+      'await before or after it, not inside',
+    );
   }
   return value;
 }

@@ -4,8 +4,8 @@ import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { inferReshape, normalizeDim, normalizeDims, numel, type Shape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
-import * as mv from '../ir/ops/movement.ts';
 import { scatter, take } from '../ir/ops/index.ts';
+import * as mv from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
 import { wrap, wrapView } from './core.ts';
 import { commonDType, isTensor } from './operand.ts';
@@ -13,14 +13,19 @@ import { type Dims, ReduceTensor } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
 
 const me = (t: unknown): Tensor => t as Tensor;
-const sizes = (s: readonly (number | readonly number[])[]): readonly number[] => (Array.isArray(s[0]) ? s[0] : (s as readonly number[]));
+const sizes = (s: readonly (number | readonly number[])[]): readonly number[] =>
+  Array.isArray(s[0]) ? s[0] : (s as readonly number[]);
 
 export class MovementTensor extends ReduceTensor {
   /** The same elements under another shape; one size may be -1. Shares memory. */
   reshape(...shape: readonly number[] | [readonly number[]]): Tensor {
     const to = inferReshape('reshape', this.shape, sizes(shape));
     const from = this.shape;
-    return wrapView(this, b => mv.reshape(b, to), (_, v) => mv.reshape(v, from));
+    return wrapView(
+      this,
+      b => mv.reshape(b, to),
+      (_, v) => mv.reshape(v, from),
+    );
   }
   view(...shape: readonly number[] | [readonly number[]]): Tensor {
     return this.reshape(...shape);
@@ -35,15 +40,28 @@ export class MovementTensor extends ReduceTensor {
   permute(...order: readonly number[] | [readonly number[]]): Tensor {
     const o = sizes(order).map(d => normalizeDim('permute', d, this.ndim));
     if (o.length !== this.ndim || new Set(o).size !== o.length) {
-      throw new ShapeError('permute', `the order must name each of the ${this.ndim} dims once`, show(sizes(order)), '');
+      throw new ShapeError(
+        'permute',
+        `the order must name each of the ${this.ndim} dims once`,
+        show(sizes(order)),
+        '',
+      );
     }
-    return wrapView(this, b => mv.permute(b, o), (_, v) => mv.permute(v, mv.inverse(o)));
+    return wrapView(
+      this,
+      b => mv.permute(b, o),
+      (_, v) => mv.permute(v, mv.inverse(o)),
+    );
   }
   /** Two dims swapped. */
   transpose(a: number, b: number): Tensor {
     const x = normalizeDim('transpose', a, this.ndim);
     const y = normalizeDim('transpose', b, this.ndim);
-    return wrapView(this, n => mv.swap(n, x, y), (_, v) => mv.swap(v, x, y));
+    return wrapView(
+      this,
+      n => mv.swap(n, x, y),
+      (_, v) => mv.swap(v, x, y),
+    );
   }
   swapaxes(a: number, b: number): Tensor {
     return this.transpose(a, b);
@@ -53,7 +71,13 @@ export class MovementTensor extends ReduceTensor {
   }
   /** The transpose of a matrix (a vector is its own). */
   t(): Tensor {
-    if (this.ndim > 2) throw new ShapeError('t', 'it takes at most 2 dims', showShape(this.shape), 'use transpose(a, b) or mT');
+    if (this.ndim > 2)
+      throw new ShapeError(
+        't',
+        'it takes at most 2 dims',
+        showShape(this.shape),
+        'use transpose(a, b) or mT',
+      );
     return this.ndim < 2 ? me(this) : this.transpose(0, 1);
   }
   get T(): Tensor {
@@ -65,11 +89,17 @@ export class MovementTensor extends ReduceTensor {
   }
   /** Moves dims to other places; the rest keeps its order. */
   movedim(source: Dims, destination: Dims): Tensor {
-    const list = (d: Dims): number[] => (typeof d === 'number' ? [d] : [...d]).map(x => normalizeDim('movedim', x, this.ndim));
+    const list = (d: Dims): number[] =>
+      (typeof d === 'number' ? [d] : [...d]).map(x => normalizeDim('movedim', x, this.ndim));
     const from = list(source);
     const to = list(destination);
     if (from.length !== to.length || new Set(from).size !== from.length || new Set(to).size !== to.length) {
-      throw new ShapeError('movedim', 'source and destination must name equally many different dims', `${show(source)} and ${show(destination)}`, '');
+      throw new ShapeError(
+        'movedim',
+        'source and destination must name equally many different dims',
+        `${show(source)} and ${show(destination)}`,
+        '',
+      );
     }
     const order = new Array<number>(this.ndim).fill(-1);
     from.forEach((f, i) => {
@@ -82,10 +112,22 @@ export class MovementTensor extends ReduceTensor {
   expand(...shape: readonly number[] | [readonly number[]]): Tensor {
     const want = sizes(shape);
     const lead = want.length - this.ndim;
-    if (lead < 0) throw new ShapeError('expand', `at least ${this.ndim} sizes are needed for ${showShape(this.shape)}`, showShape(want), '');
+    if (lead < 0)
+      throw new ShapeError(
+        'expand',
+        `at least ${this.ndim} sizes are needed for ${showShape(this.shape)}`,
+        showShape(want),
+        '',
+      );
     const to = want.map((n, d) => {
       if (n !== -1) return n;
-      if (d < lead) throw new ShapeError('expand', '-1 keeps the size of an existing dim', showShape(want), 'give the size of new leading dims');
+      if (d < lead)
+        throw new ShapeError(
+          'expand',
+          '-1 keeps the size of an existing dim',
+          showShape(want),
+          'give the size of new leading dims',
+        );
       return this.shape[d - lead]!;
     });
     return wrap(expand(this.node(), to));
@@ -112,7 +154,11 @@ export class MovementTensor extends ReduceTensor {
     const a = normalizeDim('flatten', start, this.ndim);
     const b = normalizeDim('flatten', end, this.ndim);
     if (a > b) throw new ShapeError('flatten', 'start must not come after end', `${start} and ${end}`, '');
-    return this.reshape([...this.shape.slice(0, a), numel(this.shape.slice(a, b + 1)), ...this.shape.slice(b + 1)]);
+    return this.reshape([
+      ...this.shape.slice(0, a),
+      numel(this.shape.slice(a, b + 1)),
+      ...this.shape.slice(b + 1),
+    ]);
   }
   ravel(): Tensor {
     return this.reshape([-1]);
@@ -141,8 +187,16 @@ export class MovementTensor extends ReduceTensor {
       if (by.length !== 1) throw new ValueError('roll', 'without dims one shift is needed', show(shifts), '');
       return this.flatten().roll(by, 0).reshape(this.shape);
     }
-    const along = (typeof dims === 'number' ? [dims] : [...dims]).map(d => normalizeDim('roll', d, this.ndim));
-    if (along.length !== by.length) throw new ValueError('roll', 'shifts and dims must be equally many', `${show(shifts)} and ${show(dims)}`, '');
+    const along = (typeof dims === 'number' ? [dims] : [...dims]).map(d =>
+      normalizeDim('roll', d, this.ndim),
+    );
+    if (along.length !== by.length)
+      throw new ValueError(
+        'roll',
+        'shifts and dims must be equally many',
+        `${show(shifts)} and ${show(dims)}`,
+        '',
+      );
     let x = this.node();
     along.forEach((d, i) => {
       const n = x.shape[d]!;
@@ -166,9 +220,20 @@ export class MovementTensor extends ReduceTensor {
       throw new ShapeError('repeat', `at least ${this.ndim} counts >= 0 are needed`, show(r), '');
     }
     const s = [...Array<number>(lead).fill(1), ...this.shape];
-    const x = mv.reshape(this.node(), s.flatMap(n => [1, n]));
-    const wide = expand(x, s.flatMap((n, d) => [r[d]!, n]));
-    return wrap(mv.reshape(wide, s.map((n, d) => n * r[d]!)));
+    const x = mv.reshape(
+      this.node(),
+      s.flatMap(n => [1, n]),
+    );
+    const wide = expand(
+      x,
+      s.flatMap((n, d) => [r[d]!, n]),
+    );
+    return wrap(
+      mv.reshape(
+        wide,
+        s.map((n, d) => n * r[d]!),
+      ),
+    );
   }
   /** Every element `count` times in a row along a dim (or of the flat tensor); counts per element may be a tensor. */
   repeatInterleave(count: number | Tensor, dim?: number): Tensor {
@@ -181,7 +246,11 @@ export class MovementTensor extends ReduceTensor {
       return x.indexSelect(d, count.indexTensor(index));
     }
     const s = x.shape;
-    const wide = expand(mv.reshape(x.node(), [...s.slice(0, d + 1), 1, ...s.slice(d + 1)]), [...s.slice(0, d + 1), count, ...s.slice(d + 1)]);
+    const wide = expand(mv.reshape(x.node(), [...s.slice(0, d + 1), 1, ...s.slice(d + 1)]), [
+      ...s.slice(0, d + 1),
+      count,
+      ...s.slice(d + 1),
+    ]);
     return wrap(mv.reshape(wide, [...s.slice(0, d), s[d]! * count, ...s.slice(d + 1)]));
   }
   /** `length` elements of a dim from `start`. A view. */
@@ -190,14 +259,31 @@ export class MovementTensor extends ReduceTensor {
     const n = this.shape[d]!;
     const from = start < 0 ? start + n : start;
     if (from < 0 || length < 0 || from + length > n) {
-      throw new ShapeError('narrow', `start and length must stay within the ${n} elements of dim ${d}`, `${start} and ${length}`, '');
+      throw new ShapeError(
+        'narrow',
+        `start and length must stay within the ${n} elements of dim ${d}`,
+        `${start} and ${length}`,
+        '',
+      );
     }
-    return this.sliceView(this.shape.map((s, k) => (k === d ? { start: from, size: length, step: 1 } : { start: 0, size: s, step: 1 })));
+    return this.sliceView(
+      this.shape.map((s, k) =>
+        k === d ? { start: from, size: length, step: 1 } : { start: 0, size: s, step: 1 },
+      ),
+    );
   }
   /** @internal A view of ranges, one per dim. */
   sliceView(ranges: readonly { start: number; size: number; step: number }[]): Tensor {
-    const a: mv.SliceAttrs = { start: ranges.map(r => r.start), size: ranges.map(r => r.size), step: ranges.map(r => r.step) };
-    return wrapView(this, b => mv.slice(b, a), (b, v) => putSlice(b, v, a));
+    const a: mv.SliceAttrs = {
+      start: ranges.map(r => r.start),
+      size: ranges.map(r => r.size),
+      step: ranges.map(r => r.step),
+    };
+    return wrapView(
+      this,
+      b => mv.slice(b, a),
+      (b, v) => putSlice(b, v, a),
+    );
   }
   /** One position of a dim, which goes. A view. */
   select(dim: number, index: number): Tensor {
@@ -235,7 +321,13 @@ export class MovementTensor extends ReduceTensor {
   diagonal(k = 0, a = 0, b = 1): Tensor {
     const d1 = normalizeDim('diagonal', a, this.ndim);
     const d2 = normalizeDim('diagonal', b, this.ndim);
-    if (this.ndim < 2 || d1 === d2) throw new ShapeError('diagonal', 'two different dims are needed', `${a} and ${b} of ${showShape(this.shape)}`, '');
+    if (this.ndim < 2 || d1 === d2)
+      throw new ShapeError(
+        'diagonal',
+        'two different dims are needed',
+        `${a} and ${b} of ${showShape(this.shape)}`,
+        '',
+      );
     const rest = this.shape.map((_, d) => d).filter(d => d !== d1 && d !== d2);
     const get = (n: Node): Node => diagonalNode(mv.permute(n, [...rest, d1, d2]), k);
     const back = mv.inverse([...rest, d1, d2]);
@@ -247,7 +339,13 @@ export class MovementTensor extends ReduceTensor {
   /** A vector as a diagonal matrix, or the diagonal of a matrix. */
   diag(k = 0): Tensor {
     if (this.ndim === 2) return this.diagonal(k);
-    if (this.ndim !== 1) throw new ShapeError('diag', 'it takes a vector or a matrix', showShape(this.shape), 'use diagonal or diagEmbed');
+    if (this.ndim !== 1)
+      throw new ShapeError(
+        'diag',
+        'it takes a vector or a matrix',
+        showShape(this.shape),
+        'use diagonal or diagEmbed',
+      );
     return this.diagEmbed(k);
   }
   /** The last dim as the diagonal of new matrices. */
@@ -264,11 +362,19 @@ export class MovementTensor extends ReduceTensor {
     let parts: readonly number[];
     if (typeof size === 'number') {
       if (size < 1) throw new ValueError('split', 'the size must be positive', String(size), '');
-      parts = Array.from({ length: Math.max(1, Math.ceil(n / size)) }, (_, i) => Math.min(size, n - i * size));
+      parts = Array.from({ length: Math.max(1, Math.ceil(n / size)) }, (_, i) =>
+        Math.min(size, n - i * size),
+      );
     } else {
       parts = size;
       const total = parts.reduce((a, b) => a + b, 0);
-      if (total !== n) throw new ShapeError('split', `the sizes must add up to the ${n} elements of dim ${d}`, `${show(size)}, which is ${total}`, '');
+      if (total !== n)
+        throw new ShapeError(
+          'split',
+          `the sizes must add up to the ${n} elements of dim ${d}`,
+          `${show(size)}, which is ${total}`,
+          '',
+        );
     }
     let at = 0;
     return parts.map(p => {
@@ -311,7 +417,10 @@ function putSlice(base: Node, v: Node, a: mv.SliceAttrs): Node {
   const index = a.size.map((n, d) => {
     const i = ops.iota([n], 'int32', base.device);
     const at = ops.add(ops.mul(i, ops.constLike(i, a.step[d]!)), ops.constLike(i, a.start[d]!));
-    return mv.reshape(at, Array.from({ length: rank }, (_, k) => (k === d ? n : 1)));
+    return mv.reshape(
+      at,
+      Array.from({ length: rank }, (_, k) => (k === d ? n : 1)),
+    );
   });
   // Dims taken whole need no index: they stay contiguous in the kernel.
   const whole = a.size.map((n, d) => n === base.shape[d] && a.step[d] === 1);
@@ -329,7 +438,11 @@ function diagonalNode(x: Node, k: number): Node {
   const [r, c] = x.shape.slice(-2) as [number, number];
   const [top, left] = [Math.max(-k, 0), Math.max(k, 0)];
   const i = ops.iota([Math.max(0, Math.min(r - top, c - left))], 'int32', x.device);
-  const d = take(x, [ops.add(i, ops.constLike(i, top)), ops.add(i, ops.constLike(i, left))], [rank - 2, rank - 1]);
+  const d = take(
+    x,
+    [ops.add(i, ops.constLike(i, top)), ops.add(i, ops.constLike(i, left))],
+    [rank - 2, rank - 1],
+  );
   return mv.permute(d, [...d.shape.map((_, j) => j).slice(1), 0]);
 }
 function diagonalMask(x: Node, k: number): Node {
@@ -345,8 +458,16 @@ function embedDiagonal(v: Node, base: Node, k: number): Node {
   const along = k >= 0 ? rank - 2 : rank - 1;
   const n = v.shape[v.shape.length - 1]!;
   const size = k >= 0 ? r : c;
-  const padded = mv.pad(v, v.shape.map(() => 0), v.shape.map((_, d) => (d === v.shape.length - 1 ? size - n : 0)), 0);
-  const shaped = mv.reshape(padded, [...v.shape.slice(0, -1), ...(along === rank - 2 ? [size, 1] : [1, size])]);
+  const padded = mv.pad(
+    v,
+    v.shape.map(() => 0),
+    v.shape.map((_, d) => (d === v.shape.length - 1 ? size - n : 0)),
+    0,
+  );
+  const shaped = mv.reshape(padded, [
+    ...v.shape.slice(0, -1),
+    ...(along === rank - 2 ? [size, 1] : [1, size]),
+  ]);
   return ops.where(diagonalMask(base, k), expand(shaped, base.shape), ops.constLike(v, 0));
 }
 
@@ -367,11 +488,20 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
 /** Joins tensors of one shape along a new dim. */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   const first = tensors[0];
-  if (first === undefined) throw new ValueError('stack', 'at least one tensor is needed', 'an empty list', '');
+  if (first === undefined)
+    throw new ValueError('stack', 'at least one tensor is needed', 'an empty list', '');
   for (const t of tensors) {
     if (showShape(t.shape) !== showShape(first.shape)) {
-      throw new ShapeError('stack', 'all tensors must have one shape', `${showShape(first.shape)} and ${showShape(t.shape)}`, '');
+      throw new ShapeError(
+        'stack',
+        'all tensors must have one shape',
+        `${showShape(first.shape)} and ${showShape(t.shape)}`,
+        '',
+      );
     }
   }
-  return cat(tensors.map(t => t.unsqueeze(dim)), normalizeDim('stack', dim, first.ndim + 1));
+  return cat(
+    tensors.map(t => t.unsqueeze(dim)),
+    normalizeDim('stack', dim, first.ndim + 1),
+  );
 }

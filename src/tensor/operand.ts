@@ -28,7 +28,8 @@ function asNode(x: TensorLike, dtype: DType, device: string): Node {
 }
 
 /** The common dtype of several operands. */
-export const commonDType = (op: string, xs: readonly TensorLike[]): DType => resultType(xs.map(x => operandOf(x, op)));
+export const commonDType = (op: string, xs: readonly TensorLike[]): DType =>
+  resultType(xs.map(x => operandOf(x, op)));
 
 /** Nodes of one dtype; with `float` an integer result becomes float32. */
 export function promoted(op: string, xs: readonly TensorLike[], float = false): Node[] {
@@ -49,7 +50,12 @@ export function binaryOp(op: BinaryOp, a: TensorLike, b: TensorLike, float = fal
 /** The node of a number or tensor in the dtype of `like`; a float number does not fit an integer tensor. */
 export function operandLike(op: string, like: Tensor, x: TensorLike): Node {
   if (!isTensor(x) && !isFloat(like.dtype) && typeof x === 'number' && !Number.isInteger(x)) {
-    throw new DTypeError(op, `the number must fit the dtype ${like.dtype} of the tensor`, String(x), "convert the tensor with .to('float32')");
+    throw new DTypeError(
+      op,
+      `the number must fit the dtype ${like.dtype} of the tensor`,
+      String(x),
+      "convert the tensor with .to('float32')",
+    );
   }
   return asNode(x, like.dtype, like.device);
 }

@@ -2,16 +2,16 @@
 // at any time has the value of its place in the program.
 // In: nodes, cells to be written. Out: nodes with values. Not its job: kernels (runtime), recording steps (compile.ts).
 
+import type { DType } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
 import { CompileError } from '../base/errors.ts';
-import type { DType } from '../base/dtype.ts';
 import type { Shape } from '../base/shape.ts';
 import { sameShape } from '../base/shape.ts';
-import { type HostScalar, scalarOf } from '../ir/ops/elementwise.ts';
-import { built, mix, type Node, sameValue, type Storage, toposort } from '../ir/node.ts';
-import type { OpDef } from '../ir/op.ts';
-import { simplify } from '../ir/simplify.ts';
 import { printGraph } from '../ir/graph-print.ts';
+import { built, mix, type Node, type Storage, sameValue, toposort } from '../ir/node.ts';
+import type { OpDef } from '../ir/op.ts';
+import { type HostScalar, scalarOf } from '../ir/ops/elementwise.ts';
+import { simplify } from '../ir/simplify.ts';
 import type { Device, Executable } from '../runtime/device.ts';
 import { getDevice } from '../runtime/devices.ts';
 import { type Cell, GoneStorage, settle } from './cell.ts';
@@ -31,7 +31,12 @@ export class Template {
   executable: Executable | null = null;
   used = 0;
 
-  constructor(order: readonly Node[], roots: readonly Node[], targetOf: readonly number[], aliasOf: readonly number[]) {
+  constructor(
+    order: readonly Node[],
+    roots: readonly Node[],
+    targetOf: readonly number[],
+    aliasOf: readonly number[],
+  ) {
     this.targetOf = targetOf;
     this.aliasOf = aliasOf;
     this.device = roots[0]!.device;
@@ -48,8 +53,14 @@ export class Template {
   }
 
   /** Whether an order of nodes (with `index` set by toposort) has this structure; -1, or the first node that differs. */
-  differs(order: readonly Node[], roots: readonly Node[], targetOf: readonly number[], aliasOf: readonly number[]): number {
-    if (order.length !== this.ops.length || roots.length !== this.roots.length) return Math.min(order.length, this.ops.length);
+  differs(
+    order: readonly Node[],
+    roots: readonly Node[],
+    targetOf: readonly number[],
+    aliasOf: readonly number[],
+  ): number {
+    if (order.length !== this.ops.length || roots.length !== this.roots.length)
+      return Math.min(order.length, this.ops.length);
     for (let i = 0; i < roots.length; i++) {
       if (roots[i]!.index !== this.roots[i] || targetOf[i] !== this.targetOf[i]) return roots[i]!.index;
     }
@@ -250,6 +261,11 @@ function runGroup(device: Device, nodes: readonly Node[], cells: readonly Cell[]
 
 export function checkThere(s: Storage): void {
   if (s instanceof GoneStorage) {
-    throw new CompileError('tensor', 'a value must still exist when it is read', s.why, 'return it from the compiled function, or clone() it before it is replaced');
+    throw new CompileError(
+      'tensor',
+      'a value must still exist when it is read',
+      s.why,
+      'return it from the compiled function, or clone() it before it is replaced',
+    );
   }
 }

@@ -103,7 +103,8 @@ export class ReduceTensor extends ElementwiseTensor {
   }
   private pick(op: string, arg: typeof red.argmax, dim: number, keepdim: boolean): ValuesIndices {
     const d = normalizeDim(op, dim, this.ndim);
-    if (this.ndim === 0) return { values: me(this).clone(), indices: wrap(ops.constant(0, 'int64', this.device)) };
+    if (this.ndim === 0)
+      return { values: me(this).clone(), indices: wrap(ops.constant(0, 'int64', this.device)) };
     const indices = wrap(arg(this.node(), [d], true));
     const values = gatherNode(this.node(), d, indices.node());
     const flat = (t: Tensor): Tensor => (keepdim ? t : t.squeeze(d));
@@ -116,12 +117,26 @@ export class ReduceTensor extends ElementwiseTensor {
   argmin(dim?: number | null, options: { keepdim?: boolean } = {}): Tensor {
     return this.position('argmin', red.argmin, dim, options.keepdim ?? false);
   }
-  private position(op: string, arg: typeof red.argmax, dim: number | null | undefined, keepdim: boolean): Tensor {
-    if (this.numel === 0 && dim == null) throw new ValueError(op, 'the tensor needs at least one element', showShape(this.shape), '');
-    if (dim != null && this.ndim > 0) return wrap(arg(this.node(), [normalizeDim(op, dim, this.ndim)], keepdim));
+  private position(
+    op: string,
+    arg: typeof red.argmax,
+    dim: number | null | undefined,
+    keepdim: boolean,
+  ): Tensor {
+    if (this.numel === 0 && dim == null)
+      throw new ValueError(op, 'the tensor needs at least one element', showShape(this.shape), '');
+    if (dim != null && this.ndim > 0)
+      return wrap(arg(this.node(), [normalizeDim(op, dim, this.ndim)], keepdim));
     const flat = reshape(this.node(), [this.numel]);
     const at = arg(flat, [0], false);
-    return wrap(keepdim ? reshape(at, this.shape.map(() => 1)) : at);
+    return wrap(
+      keepdim
+        ? reshape(
+            at,
+            this.shape.map(() => 1),
+          )
+        : at,
+    );
   }
   /** Whether all elements hold (are not zero). */
   all(dim?: Dims | null, options: { keepdim?: boolean } = {}): Tensor {
@@ -200,7 +215,8 @@ export class ReduceTensor extends ElementwiseTensor {
   }
   private running(op: string, f: (x: Node, dim: number) => Node, dim: number): ValuesIndices {
     const d = normalizeDim(op, dim, this.ndim);
-    if (this.ndim === 0) return { values: me(this).clone(), indices: wrap(ops.constant(0, 'int64', this.device)) };
+    if (this.ndim === 0)
+      return { values: me(this).clone(), indices: wrap(ops.constant(0, 'int64', this.device)) };
     const indices = f(this.node(), d);
     return { values: wrap(gatherNode(this.node(), d, indices)), indices: wrap(indices) };
   }
@@ -229,7 +245,11 @@ export class ReduceTensor extends ElementwiseTensor {
 export function gatherNode(x: Node, dim: number, index: Node): Node {
   const rank = x.shape.length;
   const at = x.shape.map((_, d) => (d === dim ? index : along(index, d, rank)));
-  return take(x, at, x.shape.map((_, d) => d));
+  return take(
+    x,
+    at,
+    x.shape.map((_, d) => d),
+  );
 }
 /** 0, 1, 2, … along one dim of an index tensor, as an index tensor that broadcasts. */
 export function along(index: Node, dim: number, rank: number): Node {
@@ -238,5 +258,6 @@ export function along(index: Node, dim: number, rank: number): Node {
   return reshape(ops.iota([index.shape[dim]!], 'int64', index.device), shape);
 }
 export function needsFloat(op: string, d: DType): void {
-  if (!isFloat(d)) throw new ValueError(op, 'it takes a floating dtype', d, "convert with .to('float32') or pass {dtype}");
+  if (!isFloat(d))
+    throw new ValueError(op, 'it takes a floating dtype', d, "convert with .to('float32') or pass {dtype}");
 }

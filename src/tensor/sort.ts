@@ -6,8 +6,8 @@ import { argsort } from '../ir/ops/sort.ts';
 import { wrap } from './core.ts';
 import { hostData } from './create.ts';
 import { IndexTensor } from './indexing.ts';
-import type { ValuesIndices } from './reduce.ts';
 import { recording } from './record.ts';
+import type { ValuesIndices } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
 
 const me = (t: unknown): Tensor => t as Tensor;
@@ -40,7 +40,8 @@ export class SortTensor extends IndexTensor {
   kthvalue(k: number, dim = -1, options: { keepdim?: boolean } = {}): ValuesIndices {
     const d = normalizeDim('kthvalue', dim, this.ndim);
     const n = this.ndim === 0 ? 1 : this.shape[d]!;
-    if (!Number.isInteger(k) || k < 1 || k > n) throw new ValueError('kthvalue', `k must be in 1 … ${n}`, show(k), '');
+    if (!Number.isInteger(k) || k < 1 || k > n)
+      throw new ValueError('kthvalue', `k must be in 1 … ${n}`, show(k), '');
     if (this.ndim === 0) return this.sort();
     const indices = this.argsort(d).narrow(d, k - 1, 1);
     const values = this.gather(d, indices);
@@ -59,8 +60,16 @@ export class SortTensor extends IndexTensor {
   }
   /** Distinct values in order, with counts and where each element went if asked for. Reads the data. */
   unique(): Tensor;
-  unique(options: { returnInverse?: boolean; returnCounts?: boolean; sorted?: boolean }): { values: Tensor; inverse: Tensor; counts: Tensor };
-  unique(options?: { returnInverse?: boolean; returnCounts?: boolean; sorted?: boolean }): Tensor | { values: Tensor; inverse: Tensor; counts: Tensor } {
+  unique(options: { returnInverse?: boolean; returnCounts?: boolean; sorted?: boolean }): {
+    values: Tensor;
+    inverse: Tensor;
+    counts: Tensor;
+  };
+  unique(options?: {
+    returnInverse?: boolean;
+    returnCounts?: boolean;
+    sorted?: boolean;
+  }): Tensor | { values: Tensor; inverse: Tensor; counts: Tensor } {
     if (recording.now !== null) recording.now.refuse('unique (its size depends on the data)');
     const d = Array.from(this.flatten().dataSync() as ArrayLike<number>);
     const values = [...new Set(d)].sort((a, b) => Number(a) - Number(b));
@@ -81,9 +90,12 @@ export class SortTensor extends IndexTensor {
     if (recording.now !== null) recording.now.refuse('bincount (its size depends on the data)');
     if (this.ndim !== 1) throw new ShapeError('bincount', 'it takes a vector', showShape(this.shape), '');
     const d = Array.from(this.dataSync() as ArrayLike<number>, Number);
-    if (d.some(v => v < 0 || !Number.isInteger(v))) throw new ValueError('bincount', 'values must be integers >= 0', 'others', '');
+    if (d.some(v => v < 0 || !Number.isInteger(v)))
+      throw new ValueError('bincount', 'values must be integers >= 0', 'others', '');
     const n = d.reduce((a, v) => Math.max(a, v + 1), options.minlength ?? 0);
-    const zeros = wrap(hostData(new Array<number>(n).fill(0), [n], options.weights?.dtype ?? 'int64', this.device));
+    const zeros = wrap(
+      hostData(new Array<number>(n).fill(0), [n], options.weights?.dtype ?? 'int64', this.device),
+    );
     const index = this.long();
     return zeros.scatterAdd(0, index, options.weights ?? index.mul(0).add(1));
   }
@@ -97,7 +109,8 @@ export class SortTensor extends IndexTensor {
     }
     if (lo === hi) [lo, hi] = [lo - 1, hi + 1];
     const counts = new Array<number>(bins).fill(0);
-    for (const v of d) if (v >= lo && v <= hi) counts[Math.min(bins - 1, Math.floor(((v - lo) / (hi - lo)) * bins))]!++;
+    for (const v of d)
+      if (v >= lo && v <= hi) counts[Math.min(bins - 1, Math.floor(((v - lo) / (hi - lo)) * bins))]!++;
     return wrap(hostData(counts, [bins], this.dtype, this.device));
   }
 }

@@ -34,7 +34,12 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
   shape: (src, attrs) => {
     const [a, b] = src as [Node, Node];
     if (a.shape.length < 2 || b.shape.length < 2) {
-      throw new ShapeError('matmul', 'both need at least 2 dims', `${showShape(a.shape)} and ${showShape(b.shape)}`, 'unsqueeze the vector');
+      throw new ShapeError(
+        'matmul',
+        'both need at least 2 dims',
+        `${showShape(a.shape)} and ${showShape(b.shape)}`,
+        'unsqueeze the vector',
+      );
     }
     const { M, N, K } = matmulDims(a, b, attrs);
     const kb = b.shape[attrs.tb ? b.shape.length - 1 : b.shape.length - 2]!;
@@ -49,8 +54,15 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
     return [...broadcastShapes('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)]), M, N];
   },
   dtype: ([a, b]) => {
-    if (a!.dtype !== b!.dtype) throw new DTypeError('matmul', 'both must have one dtype', `${a!.dtype} and ${b!.dtype}`, 'convert one with .to(dtype)');
-    if (a!.dtype === 'bool') throw new DTypeError('matmul', 'it takes numbers', 'bool', 'convert with .to(dtype)');
+    if (a!.dtype !== b!.dtype)
+      throw new DTypeError(
+        'matmul',
+        'both must have one dtype',
+        `${a!.dtype} and ${b!.dtype}`,
+        'convert one with .to(dtype)',
+      );
+    if (a!.dtype === 'bool')
+      throw new DTypeError('matmul', 'it takes numbers', 'bool', 'convert with .to(dtype)');
     return a!.dtype;
   },
   vjp: (g, n, i) => {
@@ -71,15 +83,58 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
   },
   cost: 2,
   samples: () => [
-    { shapes: [[3, 4], [4, 5]], attrs: { ta: false, tb: false } },
-    { shapes: [[4, 3], [5, 4]], attrs: { ta: true, tb: true } },
-    { shapes: [[2, 1, 3, 4], [5, 4, 2]], attrs: { ta: false, tb: false } },
-    { shapes: [[17, 33], [33, 29]], attrs: { ta: false, tb: false } },
-    { shapes: [[0, 4], [4, 5]], attrs: { ta: false, tb: false } },
-    { shapes: [[3, 0], [0, 2]], attrs: { ta: false, tb: false } },
+    {
+      shapes: [
+        [3, 4],
+        [4, 5],
+      ],
+      attrs: { ta: false, tb: false },
+    },
+    {
+      shapes: [
+        [4, 3],
+        [5, 4],
+      ],
+      attrs: { ta: true, tb: true },
+    },
+    {
+      shapes: [
+        [2, 1, 3, 4],
+        [5, 4, 2],
+      ],
+      attrs: { ta: false, tb: false },
+    },
+    {
+      shapes: [
+        [17, 33],
+        [33, 29],
+      ],
+      attrs: { ta: false, tb: false },
+    },
+    {
+      shapes: [
+        [0, 4],
+        [4, 5],
+      ],
+      attrs: { ta: false, tb: false },
+    },
+    {
+      shapes: [
+        [3, 0],
+        [0, 2],
+      ],
+      attrs: { ta: false, tb: false },
+    },
   ],
   errors: () => [
-    { shapes: [[3, 4], [5, 6]], attrs: { ta: false, tb: false }, message: 'matmul: the inner sizes must agree, got (3, 4) and (5, 6): 4 against 5' },
+    {
+      shapes: [
+        [3, 4],
+        [5, 6],
+      ],
+      attrs: { ta: false, tb: false },
+      message: 'matmul: the inner sizes must agree, got (3, 4) and (5, 6): 4 against 5',
+    },
   ],
 });
 const PLAIN: MatmulAttrs = { ta: false, tb: false };

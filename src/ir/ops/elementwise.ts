@@ -4,13 +4,13 @@
 import type { DType } from '../../base/dtype.ts';
 import { DTYPES, isFloat } from '../../base/dtype.ts';
 import { DTypeError } from '../../base/errors.ts';
+import { ROTATIONS } from '../../base/rng.ts';
 import type { Shape } from '../../base/shape.ts';
 import { numel } from '../../base/shape.ts';
 import type { Node } from '../node.ts';
 import { hashShape, makeNode, mix } from '../node.ts';
 import type { BinaryOp, OpDef, Sample, TernaryOp, UnaryOp } from '../op.ts';
 import { attributed, binary, build, defineOp, ternary, unary } from '../op.ts';
-import { ROTATIONS } from '../../base/rng.ts';
 import type { E, MathOp } from '../scalar.ts';
 import { arg, checked, m } from '../scalar.ts';
 
@@ -32,7 +32,8 @@ export const dataNode = (shape: Shape, dtype: DType, device: string): Node =>
   makeNode(dataDef, [], null, shape, dtype, device);
 
 /** The structural hash of any realised node: where its value came from no longer matters. */
-export const dataHash = (shape: Shape, dtype: DType): number => hashShape(mix(dataDef.id, DTYPES[dtype].code), shape);
+export const dataHash = (shape: Shape, dtype: DType): number =>
+  hashShape(mix(dataDef.id, DTYPES[dtype].code), shape);
 
 interface ConstAttrs {
   readonly value: number | bigint;
@@ -53,7 +54,8 @@ export function constant(value: number | bigint, dtype: DType, device: string): 
 }
 export const constLike = (x: Node, value: number): Node => constant(value, x.dtype, x.device);
 export const isConst = (n: Node, value?: number): boolean =>
-  n.op === (constDef as OpDef<unknown>) && (value === undefined || Number((n.attrs as ConstAttrs).value) === value);
+  n.op === (constDef as OpDef<unknown>) &&
+  (value === undefined || Number((n.attrs as ConstAttrs).value) === value);
 export const constValue = (n: Node): number | bigint => (n.attrs as ConstAttrs).value;
 
 /** A host number that is evaluated anew at every run and never part of a plan's structure. */
@@ -114,7 +116,8 @@ function threefry(k0: E, k1: E, c0: E): [E, E] {
 }
 
 /** The upper 24 bits as a float in [0, 1). */
-const unit = (bits: E): E => m.mul(m.convert(m.shru(bits, m.const(8, 'i32')), 'f32'), m.const(2 ** -24, 'f32'));
+const unit = (bits: E): E =>
+  m.mul(m.convert(m.shru(bits, m.const(8, 'i32')), 'f32'), m.const(2 ** -24, 'f32'));
 
 interface RandomAttrs {
   readonly shape: Shape;
@@ -176,7 +179,10 @@ export const castDef: OpDef<CastAttrs> = defineOp<CastAttrs>({
   scalar: ([x], a) => m.convert(x!, DTYPES[a.dtype].compute),
   vjp: (g, node) => cast(g, node.src[0]!.dtype),
   linearIn: [0],
-  samples: () => [{ shapes: [[3, 4]], attrs: { dtype: 'int32' }, wrt: [] }, { shapes: [[5]], attrs: { dtype: 'bool' }, wrt: [] }],
+  samples: () => [
+    { shapes: [[3, 4]], attrs: { dtype: 'int32' }, wrt: [] },
+    { shapes: [[5]], attrs: { dtype: 'bool' }, wrt: [] },
+  ],
 });
 export function cast(x: Node, dtype: DType): Node {
   if (x.dtype === dtype) return x;
@@ -191,27 +197,49 @@ const k = (x: Node, v: number): Node => constLike(x, v);
 const one = (x: E): E => m.like(1, x);
 const zero = (x: E): E => m.like(0, x);
 
-const on = (range: readonly [number, number], kinks: readonly number[] = []): (() => Sample[]) => () => [
-  { shapes: [[3, 4]], range, kinks },
-  { shapes: [[]], range, kinks },
-  { shapes: [[0, 4]], range, kinks },
-  { shapes: [[33]], range, kinks },
-];
+const on =
+  (range: readonly [number, number], kinks: readonly number[] = []): (() => Sample[]) =>
+  () => [
+    { shapes: [[3, 4]], range, kinks },
+    { shapes: [[]], range, kinks },
+    { shapes: [[0, 4]], range, kinks },
+    { shapes: [[33]], range, kinks },
+  ];
 const anywhere = on([-2, 2]);
 const positive = on([0.2, 3]);
 const pairs =
   (range: readonly [number, number] = [-2, 2], extra: Partial<Sample> = {}): (() => Sample[]) =>
   () => [
-    { shapes: [[3, 4], [3, 4]], range, ...extra },
+    {
+      shapes: [
+        [3, 4],
+        [3, 4],
+      ],
+      range,
+      ...extra,
+    },
     { shapes: [[3, 1], [4]], range, ...extra },
     { shapes: [[], [2, 5]], range, ...extra },
-    { shapes: [[0, 4], [1, 4]], range, ...extra },
+    {
+      shapes: [
+        [0, 4],
+        [1, 4],
+      ],
+      range,
+      ...extra,
+    },
   ];
 const badPair = (name: string) => () => [
   { shapes: [[2, 3], [4]], message: `${name}: shapes must be equal or broadcast` },
 ];
 
-function mathOp(name: MathOp, doc: string, d: (g: Node, x: Node, y: Node) => Node, samples: () => Sample[], cost = 12): UnaryOp {
+function mathOp(
+  name: MathOp,
+  doc: string,
+  d: (g: Node, x: Node, y: Node) => Node,
+  samples: () => Sample[],
+  cost = 12,
+): UnaryOp {
   return unary({
     name,
     doc,
@@ -220,7 +248,9 @@ function mathOp(name: MathOp, doc: string, d: (g: Node, x: Node, y: Node) => Nod
     d: [(g, [x], y) => d(g, x!, y)],
     cost,
     samples,
-    errors: () => [{ shapes: [[2]], dtypes: ['int32'], message: `${name}: it takes a floating dtype, got int32` }],
+    errors: () => [
+      { shapes: [[2]], dtypes: ['int32'], message: `${name}: it takes a floating dtype, got int32` },
+    ],
   });
 }
 
@@ -334,16 +364,64 @@ export const log10: UnaryOp = mathOp('log10', 'log₁₀ x', (g, x) => div(g, mu
 export const log1p: UnaryOp = mathOp('log1p', 'ln(1 + x)', (g, x) => div(g, add(x, k(x, 1))), on([-0.7, 3]));
 export const sin: UnaryOp = mathOp('sin', 'sin x', (g, x) => mul(g, cos(x)), anywhere);
 export const cos: UnaryOp = mathOp('cos', 'cos x', (g, x) => neg(mul(g, sin(x))), anywhere);
-export const tan: UnaryOp = mathOp('tan', 'tan x', (g, _, y) => mul(g, add(square(y), k(y, 1))), on([-1.2, 1.2]), 40);
-export const asin: UnaryOp = mathOp('asin', 'arcsin x', (g, x) => mul(g, rsqrt(sub(k(x, 1), square(x)))), on([-0.9, 0.9]), 40);
-export const acos: UnaryOp = mathOp('acos', 'arccos x', (g, x) => neg(mul(g, rsqrt(sub(k(x, 1), square(x))))), on([-0.9, 0.9]), 40);
-export const atan: UnaryOp = mathOp('atan', 'arctan x', (g, x) => div(g, add(square(x), k(x, 1))), anywhere, 40);
+export const tan: UnaryOp = mathOp(
+  'tan',
+  'tan x',
+  (g, _, y) => mul(g, add(square(y), k(y, 1))),
+  on([-1.2, 1.2]),
+  40,
+);
+export const asin: UnaryOp = mathOp(
+  'asin',
+  'arcsin x',
+  (g, x) => mul(g, rsqrt(sub(k(x, 1), square(x)))),
+  on([-0.9, 0.9]),
+  40,
+);
+export const acos: UnaryOp = mathOp(
+  'acos',
+  'arccos x',
+  (g, x) => neg(mul(g, rsqrt(sub(k(x, 1), square(x))))),
+  on([-0.9, 0.9]),
+  40,
+);
+export const atan: UnaryOp = mathOp(
+  'atan',
+  'arctan x',
+  (g, x) => div(g, add(square(x), k(x, 1))),
+  anywhere,
+  40,
+);
 export const sinh: UnaryOp = mathOp('sinh', 'sinh x', (g, x) => mul(g, cosh(x)), anywhere, 40);
 export const cosh: UnaryOp = mathOp('cosh', 'cosh x', (g, x) => mul(g, sinh(x)), anywhere, 40);
-export const tanh: UnaryOp = mathOp('tanh', 'tanh x', (g, _, y) => mul(g, sub(k(y, 1), square(y))), anywhere, 14);
-export const asinh: UnaryOp = mathOp('asinh', 'arsinh x', (g, x) => mul(g, rsqrt(add(square(x), k(x, 1)))), anywhere, 40);
-export const acosh: UnaryOp = mathOp('acosh', 'arcosh x', (g, x) => mul(g, rsqrt(sub(square(x), k(x, 1)))), on([1.2, 3]), 40);
-export const atanh: UnaryOp = mathOp('atanh', 'artanh x', (g, x) => div(g, sub(k(x, 1), square(x))), on([-0.9, 0.9]), 40);
+export const tanh: UnaryOp = mathOp(
+  'tanh',
+  'tanh x',
+  (g, _, y) => mul(g, sub(k(y, 1), square(y))),
+  anywhere,
+  14,
+);
+export const asinh: UnaryOp = mathOp(
+  'asinh',
+  'arsinh x',
+  (g, x) => mul(g, rsqrt(add(square(x), k(x, 1)))),
+  anywhere,
+  40,
+);
+export const acosh: UnaryOp = mathOp(
+  'acosh',
+  'arcosh x',
+  (g, x) => mul(g, rsqrt(sub(square(x), k(x, 1)))),
+  on([1.2, 3]),
+  40,
+);
+export const atanh: UnaryOp = mathOp(
+  'atanh',
+  'artanh x',
+  (g, x) => div(g, sub(k(x, 1), square(x))),
+  on([-0.9, 0.9]),
+  40,
+);
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 export const erf: UnaryOp = mathOp(
   'erf',
@@ -367,7 +445,13 @@ export const erfinv: UnaryOp = mathOp(
   60,
 );
 export const lgamma: UnaryOp = mathOp('lgamma', 'ln |Γ(x)|', (g, x) => mul(g, digamma(x)), positive, 60);
-export const digamma: UnaryOp = mathOp('digamma', 'd/dx ln Γ(x)', (g, x) => mul(g, polygamma(x, { n: 1 })), positive, 60);
+export const digamma: UnaryOp = mathOp(
+  'digamma',
+  'd/dx ln Γ(x)',
+  (g, x) => mul(g, polygamma(x, { n: 1 })),
+  positive,
+  60,
+);
 
 interface PolygammaAttrs {
   readonly n: number;
@@ -381,7 +465,10 @@ export const polygammaDef: OpDef<PolygammaAttrs> = defineOp<PolygammaAttrs>({
   scalar: ([x], a) => m.math('polygamma', m.like(a.n, x!), x!),
   vjp: (g, node) => mul(g, polygamma(node.src[0]!, { n: node.attrs.n + 1 })),
   cost: 80,
-  samples: () => [{ shapes: [[3, 4]], attrs: { n: 1 }, range: [0.5, 3] }, { shapes: [[5]], attrs: { n: 2 }, range: [0.5, 3] }],
+  samples: () => [
+    { shapes: [[3, 4]], attrs: { n: 1 }, range: [0.5, 3] },
+    { shapes: [[5]], attrs: { n: 2 }, range: [0.5, 3] },
+  ],
 });
 export const polygamma: (x: Node, attrs: PolygammaAttrs) => Node = attributed(polygammaDef);
 
@@ -398,7 +485,8 @@ const rounding = (name: 'floor' | 'ceil' | 'trunc' | 'round', doc: string): Unar
     name,
     doc,
     rule: 'number',
-    scalar: ([x]) => (x!.type === 'i32' || x!.type === 'i64' ? x! : name === 'round' ? m.nearest(x!) : m[name](x!)),
+    scalar: ([x]) =>
+      x!.type === 'i32' || x!.type === 'i64' ? x! : name === 'round' ? m.nearest(x!) : m[name](x!),
     // Constant almost everywhere, so the gradient is a true zero and not a missing one (as in PyTorch).
     d: [g => mul(g, k(g, 0))],
     samples: roundings,
@@ -482,8 +570,7 @@ export const pow: BinaryOp = binary({
   scalar: ([a, b]) => (a!.type === 'f32' || a!.type === 'f64' ? m.math('pow', a!, b!) : intPow(a!, b!)),
   d: [
     (g, [a, b]) => where(eq(b!, k(b!, 0)), k(g, 0), mul(g, mul(b!, pow(a!, sub(b!, k(b!, 1)))))),
-    (g, [a, b], y) =>
-      where(logicalAnd(eq(a!, k(a!, 0)), ge(b!, k(b!, 0))), k(g, 0), mul(g, mul(y, log(a!)))),
+    (g, [a, b], y) => where(logicalAnd(eq(a!, k(a!, 0)), ge(b!, k(b!, 0))), k(g, 0), mul(g, mul(y, log(a!)))),
   ],
   cost: 60,
   samples: pairs([0.4, 2]),
@@ -628,7 +715,8 @@ const comparison = (name: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', doc: string):
     name,
     doc,
     rule: 'bool',
-    scalar: ([a, b]) => (a!.type === 'b' ? m[name](m.convert(a!, 'i32'), m.convert(b!, 'i32')) : m[name](a!, b!)),
+    scalar: ([a, b]) =>
+      a!.type === 'b' ? m[name](m.convert(a!, 'i32'), m.convert(b!, 'i32')) : m[name](a!, b!),
     samples: pairs(),
   });
 export const eq: BinaryOp = comparison('eq', 'a = b');
@@ -638,14 +726,18 @@ export const le: BinaryOp = comparison('le', 'a ≤ b');
 export const gt: BinaryOp = comparison('gt', 'a > b');
 export const ge: BinaryOp = comparison('ge', 'a ≥ b');
 
-const bools = (n: number): (() => Sample[]) => () => [
-  { shapes: Array(n).fill([3, 4]), dtypes: Array(n).fill('bool') },
-  { shapes: n === 1 ? [[5]] : [[3, 1], [4]], dtypes: Array(n).fill('bool') },
-];
-const ints = (n: number): (() => Sample[]) => () => [
-  { shapes: Array(n).fill([3, 4]), dtypes: Array(n).fill('int32'), range: [0, 20] },
-  { shapes: Array(n).fill([5]), dtypes: Array(n).fill('int64'), range: [0, 20] },
-];
+const bools =
+  (n: number): (() => Sample[]) =>
+  () => [
+    { shapes: Array(n).fill([3, 4]), dtypes: Array(n).fill('bool') },
+    { shapes: n === 1 ? [[5]] : [[3, 1], [4]], dtypes: Array(n).fill('bool') },
+  ];
+const ints =
+  (n: number): (() => Sample[]) =>
+  () => [
+    { shapes: Array(n).fill([3, 4]), dtypes: Array(n).fill('int32'), range: [0, 20] },
+    { shapes: Array(n).fill([5]), dtypes: Array(n).fill('int64'), range: [0, 20] },
+  ];
 export const logicalNot: UnaryOp = unary({
   name: 'logicalNot',
   doc: 'not x, of a bool',
@@ -669,7 +761,12 @@ export const bitwiseAnd: BinaryOp = bits('bitwiseAnd', 'the bits set in both', m
 export const bitwiseOr: BinaryOp = bits('bitwiseOr', 'the bits set in either', m.or, ints(2));
 export const bitwiseXor: BinaryOp = bits('bitwiseXor', 'the bits set in one of them', m.xor, ints(2));
 export const bitwiseLeftShift: BinaryOp = bits('bitwiseLeftShift', 'a · 2ᵇ on bits', m.shl, ints(2));
-export const bitwiseRightShift: BinaryOp = bits('bitwiseRightShift', 'a / 2ᵇ on bits, keeping the sign', m.shr, ints(2));
+export const bitwiseRightShift: BinaryOp = bits(
+  'bitwiseRightShift',
+  'a / 2ᵇ on bits, keeping the sign',
+  m.shr,
+  ints(2),
+);
 
 export const where: TernaryOp = ternary({
   name: 'where',
@@ -677,7 +774,14 @@ export const where: TernaryOp = ternary({
   scalar: ([c, a, b]) => m.select(c!, a!, b!),
   d: [null, (g, [c]) => where(c!, g, k(g, 0)), (g, [c]) => where(c!, k(g, 0), g)],
   samples: () => [
-    { shapes: [[3, 4], [3, 4], [3, 4]], dtypes: ['bool', 'float32', 'float32'] },
+    {
+      shapes: [
+        [3, 4],
+        [3, 4],
+        [3, 4],
+      ],
+      dtypes: ['bool', 'float32', 'float32'],
+    },
     { shapes: [[3, 1], [4], []], dtypes: ['bool', 'float32', 'float32'] },
   ],
 });

@@ -72,7 +72,12 @@ const nllDef: OpDef<null> = defineOp<null>({
   arity: 2,
   shape: ([x, t]) => {
     if (x!.shape.length !== 2 || t!.shape.length !== 1 || t!.shape[0] !== x!.shape[0]) {
-      throw new ShapeError('softmaxNll', 'logits are (rows, classes) and targets (rows)', `${showShape(x!.shape)} and ${showShape(t!.shape)}`, '');
+      throw new ShapeError(
+        'softmaxNll',
+        'logits are (rows, classes) and targets (rows)',
+        `${showShape(x!.shape)} and ${showShape(t!.shape)}`,
+        '',
+      );
     }
     return t!.shape;
   },
@@ -92,7 +97,9 @@ const nllDef: OpDef<null> = defineOp<null>({
     return mul(sub(softmax(x, 1), hot), reshape(g, [rowsN, 1]));
   },
   batch: (src, batched, _, size) => {
-    const [x, t] = src.map((s, i) => (batched[i] ? s : expand(reshape(s, [1, ...s.shape]), [size, ...s.shape]))) as [Node, Node];
+    const [x, t] = src.map((s, i) =>
+      batched[i] ? s : expand(reshape(s, [1, ...s.shape]), [size, ...s.shape]),
+    ) as [Node, Node];
     const [, r, c] = x.shape as [number, number, number];
     return reshape(softmaxNll(reshape(x, [size * r, c]), reshape(t, [size * r])), [size, r]);
   },
@@ -102,7 +109,12 @@ const nllDef: OpDef<null> = defineOp<null>({
     { shapes: [[3, 4], [3]], dtypes: ['float32', 'int64'], range: [0, 3.99] },
     { shapes: [[33, 10], [33]], dtypes: ['float32', 'int64'], range: [0, 9.99] },
   ],
-  errors: () => [{ shapes: [[3, 4], [2]], dtypes: ['float32', 'int64'], message: 'softmaxNll: logits are (rows, classes) and targets (rows), got (3, 4) and (2)' }],
+  errors: () => [
+    {
+      shapes: [[3, 4], [2]],
+      dtypes: ['float32', 'int64'],
+      message: 'softmaxNll: logits are (rows, classes) and targets (rows), got (3, 4) and (2)',
+    },
+  ],
 });
 export const softmaxNll = (x: Node, target: Node): Node => build(nllDef, [x, target], null);
-

@@ -20,7 +20,10 @@ const checkIndices = (op: string, indices: readonly Node[]): Shape => {
       throw new DTypeError(op, 'indices are int64 or int32', i.dtype, "convert with .to('int64')");
     }
   }
-  return broadcastShapes(op, indices.map(i => i.shape));
+  return broadcastShapes(
+    op,
+    indices.map(i => i.shape),
+  );
 };
 /** Sizes of the dims that are not indexed. */
 const restOf = (x: Node, dims: readonly number[]): number[] => x.shape.filter((_, d) => !dims.includes(d));
@@ -32,19 +35,33 @@ const takeDef: OpDef<TakeAttrs> = defineOp<TakeAttrs>({
   arity: 2,
   shape: (src, a) => [...checkIndices('take', src.slice(1)), ...restOf(src[0]!, a.dims)],
   dtype: src => src[0]!.dtype,
-  vjp: (g, n, i) => (i > 0 ? null : scatter(expand(constLike(g, 0), n.src[0]!.shape), g, n.src.slice(1), n.attrs.dims, 'add')),
+  vjp: (g, n, i) =>
+    i > 0 ? null : scatter(expand(constLike(g, 0), n.src[0]!.shape), g, n.src.slice(1), n.attrs.dims, 'add'),
   linearIn: [0],
   batch: (src, batched, { attrs: a }, size) => {
-    const x = batched[0] ? src[0]! : expand(reshape(src[0]!, [1, ...src[0]!.shape]), [size, ...src[0]!.shape]);
-    return take(x, [batchIota(size, src, batched), ...alignIndices(src, batched)], [0, ...a.dims.map(d => d + 1)]);
+    const x = batched[0]
+      ? src[0]!
+      : expand(reshape(src[0]!, [1, ...src[0]!.shape]), [size, ...src[0]!.shape]);
+    return take(
+      x,
+      [batchIota(size, src, batched), ...alignIndices(src, batched)],
+      [0, ...a.dims.map(d => d + 1)],
+    );
   },
   raises: 'an index outside its dim',
   cost: 3,
   samples: () => [
     { shapes: [[5, 3], [4]], dtypes: ['float32', 'int64'], attrs: { dims: [0] }, range: [0, 4.99] },
-    { shapes: [[4, 3, 4], [2, 2], [2]], dtypes: ['float32', 'int64', 'int32'], attrs: { dims: [0, 2] }, range: [0, 3.99] },
+    {
+      shapes: [[4, 3, 4], [2, 2], [2]],
+      dtypes: ['float32', 'int64', 'int32'],
+      attrs: { dims: [0, 2] },
+      range: [0, 3.99],
+    },
   ],
-  errors: () => [{ shapes: [[5, 3], [4]], attrs: { dims: [0] }, message: 'take: indices are int64 or int32, got float32' }],
+  errors: () => [
+    { shapes: [[5, 3], [4]], attrs: { dims: [0] }, message: 'take: indices are int64 or int32, got float32' },
+  ],
 });
 /** Index tensors of a batched take, all with the batch first. */
 function alignIndices(src: readonly Node[], batched: readonly boolean[], from = 1): Node[] {
@@ -77,10 +94,20 @@ const scatterDef: OpDef<ScatterAttrs> = defineOp<ScatterAttrs>({
     const [base, values] = src as [Node, Node];
     const want = [...checkIndices('scatter', src.slice(2)), ...restOf(base, a.dims)];
     if (!sameShape(values.shape, want)) {
-      throw new ShapeError('scatter', `values must have shape ${showShape(want)}`, showShape(values.shape), '');
+      throw new ShapeError(
+        'scatter',
+        `values must have shape ${showShape(want)}`,
+        showShape(values.shape),
+        '',
+      );
     }
     if (values.dtype !== base.dtype) {
-      throw new DTypeError('scatter', `values must have the dtype of the base, ${base.dtype}`, values.dtype, '');
+      throw new DTypeError(
+        'scatter',
+        `values must have the dtype of the base, ${base.dtype}`,
+        values.dtype,
+        '',
+      );
     }
     return base.shape;
   },
@@ -90,26 +117,58 @@ const scatterDef: OpDef<ScatterAttrs> = defineOp<ScatterAttrs>({
   batch: (src, batched, { attrs: a }, size) => {
     const full = (x: Node, b: boolean) => (b ? x : expand(reshape(x, [1, ...x.shape]), [size, ...x.shape]));
     const index = [batchIota(size, src, batched, 2), ...alignIndices(src, batched, 2)];
-    const lead = broadcastShapes('scatter', index.map(n => n.shape));
+    const lead = broadcastShapes(
+      'scatter',
+      index.map(n => n.shape),
+    );
     const values = full(src[1]!, batched[1]!);
-    return build(scatterDef, [full(src[0]!, batched[0]!), reshape(values, [...lead, ...values.shape.slice(lead.length)]), ...index], {
-      dims: [0, ...a.dims.map(d => d + 1)],
-      mode: a.mode,
-    });
+    return build(
+      scatterDef,
+      [full(src[0]!, batched[0]!), reshape(values, [...lead, ...values.shape.slice(lead.length)]), ...index],
+      {
+        dims: [0, ...a.dims.map(d => d + 1)],
+        mode: a.mode,
+      },
+    );
   },
   raises: 'an index outside its dim',
   cost: 4,
   samples: () => [
-    { shapes: [[5, 3], [2, 3], [2]], dtypes: ['float32', 'float32', 'int64'], attrs: { dims: [0], mode: 'add' }, range: [0, 4.99] },
-    { shapes: [[5], [7], [7]], dtypes: ['float32', 'float32', 'int64'], attrs: { dims: [0], mode: 'mul' }, range: [0.5, 4.99] },
-    { shapes: [[4, 4], [3, 2], [3, 1], [2]], dtypes: ['float32', 'float32', 'int64', 'int32'], attrs: { dims: [0, 1], mode: 'max' }, range: [0, 3.99] },
+    {
+      shapes: [[5, 3], [2, 3], [2]],
+      dtypes: ['float32', 'float32', 'int64'],
+      attrs: { dims: [0], mode: 'add' },
+      range: [0, 4.99],
+    },
+    {
+      shapes: [[5], [7], [7]],
+      dtypes: ['float32', 'float32', 'int64'],
+      attrs: { dims: [0], mode: 'mul' },
+      range: [0.5, 4.99],
+    },
+    {
+      shapes: [[4, 4], [3, 2], [3, 1], [2]],
+      dtypes: ['float32', 'float32', 'int64', 'int32'],
+      attrs: { dims: [0, 1], mode: 'max' },
+      range: [0, 3.99],
+    },
   ],
   errors: () => [
-    { shapes: [[5, 3], [2, 2], [2]], dtypes: ['float32', 'float32', 'int64'], attrs: { dims: [0], mode: 'add' }, message: 'scatter: values must have shape (2, 3), got (2, 2)' },
+    {
+      shapes: [[5, 3], [2, 2], [2]],
+      dtypes: ['float32', 'float32', 'int64'],
+      attrs: { dims: [0], mode: 'add' },
+      message: 'scatter: values must have shape (2, 3), got (2, 2)',
+    },
   ],
 });
-export const scatter = (base: Node, values: Node, indices: readonly Node[], dims: readonly number[], mode: ScatterMode): Node =>
-  build(scatterDef, [base, values, ...indices], { dims, mode });
+export const scatter = (
+  base: Node,
+  values: Node,
+  indices: readonly Node[],
+  dims: readonly number[],
+  mode: ScatterMode,
+): Node => build(scatterDef, [base, values, ...indices], { dims, mode });
 
 function scatterVjp(g: Node, n: Node<ScatterAttrs>, i: number): Node {
   const [base, values] = n.src as [Node, Node];
@@ -138,4 +197,3 @@ function scatterVjp(g: Node, n: Node<ScatterAttrs>, i: number): Node {
   const each = div(g, put(fromBase, fromValues, 'add'));
   return i === 0 ? mul(fromBase, each) : mul(fromValues, read(each));
 }
-

@@ -8,8 +8,8 @@ import type { Node } from '../node.ts';
 import type { OpDef } from '../op.ts';
 import { build, defineOp } from '../op.ts';
 import type { E } from '../scalar.ts';
-import { add as plus } from './elementwise.ts';
 import { addScaled, constAffine, indexOf, m } from '../scalar.ts';
+import { add as plus } from './elementwise.ts';
 
 const sameDType = (src: readonly Node[]) => src[0]!.dtype;
 
@@ -22,7 +22,12 @@ const reshapeDef: OpDef<ReshapeAttrs> = defineOp<ReshapeAttrs>({
   kind: 'movement',
   shape: (src, a) => {
     if (numel(src[0]!.shape) !== numel(a.shape)) {
-      throw new ShapeError('reshape', `the new shape must keep all elements of ${showShape(src[0]!.shape)}`, showShape(a.shape), '');
+      throw new ShapeError(
+        'reshape',
+        `the new shape must keep all elements of ${showShape(src[0]!.shape)}`,
+        showShape(a.shape),
+        '',
+      );
     }
     return a.shape;
   },
@@ -37,7 +42,13 @@ const reshapeDef: OpDef<ReshapeAttrs> = defineOp<ReshapeAttrs>({
     { shapes: [[0, 4]], attrs: { shape: [2, 0] } },
     { shapes: [[1]], attrs: { shape: [] } },
   ],
-  errors: () => [{ shapes: [[3, 4]], attrs: { shape: [5] }, message: 'reshape: the new shape must keep all elements of (3, 4), got (5)' }],
+  errors: () => [
+    {
+      shapes: [[3, 4]],
+      attrs: { shape: [5] },
+      message: 'reshape: the new shape must keep all elements of (3, 4), got (5)',
+    },
+  ],
 });
 export function reshape(x: Node, shape: Shape): Node {
   return sameShape(x.shape, shape) ? x : build(reshapeDef, [x], { shape });
@@ -54,7 +65,12 @@ const permuteDef: OpDef<PermuteAttrs> = defineOp<PermuteAttrs>({
     const s = src[0]!.shape;
     const seen = new Set(order);
     if (order.length !== s.length || seen.size !== s.length || order.some(d => d < 0 || d >= s.length)) {
-      throw new ShapeError('permute', `the order must name each of the ${s.length} dims once`, show(order), '');
+      throw new ShapeError(
+        'permute',
+        `the order must name each of the ${s.length} dims once`,
+        show(order),
+        '',
+      );
     }
     return order.map(d => s[d]!);
   },
@@ -70,8 +86,17 @@ const permuteDef: OpDef<PermuteAttrs> = defineOp<PermuteAttrs>({
   linearIn: [0],
   batch: ([x], _, n) => permute(x!, [0, ...n.attrs.order.map(d => d + 1)]),
   cost: 0,
-  samples: () => [{ shapes: [[2, 3, 4]], attrs: { order: [2, 0, 1] } }, { shapes: [[3, 5]], attrs: { order: [1, 0] } }],
-  errors: () => [{ shapes: [[3, 4]], attrs: { order: [0, 0] }, message: 'permute: the order must name each of the 2 dims once' }],
+  samples: () => [
+    { shapes: [[2, 3, 4]], attrs: { order: [2, 0, 1] } },
+    { shapes: [[3, 5]], attrs: { order: [1, 0] } },
+  ],
+  errors: () => [
+    {
+      shapes: [[3, 4]],
+      attrs: { order: [0, 0] },
+      message: 'permute: the order must name each of the 2 dims once',
+    },
+  ],
 });
 export const inverse = (order: readonly number[]): number[] => {
   const out = new Array<number>(order.length);
@@ -108,16 +133,27 @@ const sliceDef: OpDef<SliceAttrs> = defineOp<SliceAttrs>({
     return size;
   },
   dtype: sameDType,
-  index: (at, { attrs: { start, step } }) => ({ at: at.map((a, d) => addScaled(constAffine(start[d]!), a, step[d]!)) }),
+  index: (at, { attrs: { start, step } }) => ({
+    at: at.map((a, d) => addScaled(constAffine(start[d]!), a, step[d]!)),
+  }),
   vjp: (g, n) => {
     // Undo the steps: flip what ran backwards, spread what skipped, then pad to the source.
     const { start, size, step } = n.attrs;
     const shape = n.src[0]!.shape;
     let y = g;
-    if (step.some(s => s < 0)) y = flip(y, step.flatMap((s, d) => (s < 0 ? [d] : [])));
+    if (step.some(s => s < 0))
+      y = flip(
+        y,
+        step.flatMap((s, d) => (s < 0 ? [d] : [])),
+      );
     y = dilate(y, step.map(Math.abs));
     const low = start.map((s, d) => (step[d]! < 0 ? s + (size[d]! - 1) * step[d]! : s));
-    return pad(y, low, shape.map((s, d) => s - low[d]! - y.shape[d]!), 0);
+    return pad(
+      y,
+      low,
+      shape.map((s, d) => s - low[d]! - y.shape[d]!),
+      0,
+    );
   },
   linearIn: [0],
   batch: ([x], _, { attrs: a }, size) =>
@@ -128,7 +164,13 @@ const sliceDef: OpDef<SliceAttrs> = defineOp<SliceAttrs>({
     { shapes: [[7]], attrs: { start: [6], size: [4], step: [-2] } },
     { shapes: [[3, 4]], attrs: { start: [0, 1], size: [0, 2], step: [1, 1] } },
   ],
-  errors: () => [{ shapes: [[3]], attrs: { start: [1], size: [3], step: [1] }, message: 'slice: dim 0 has positions 0 … 2, got 1 … 3' }],
+  errors: () => [
+    {
+      shapes: [[3]],
+      attrs: { start: [1], size: [3], step: [1] },
+      message: 'slice: dim 0 has positions 0 … 2, got 1 … 3',
+    },
+  ],
 });
 export function slice(x: Node, a: SliceAttrs): Node {
   const whole = x.shape.every((n, d) => a.start[d] === 0 && a.size[d] === n && a.step[d] === 1);
@@ -155,12 +197,18 @@ export function dilate(x: Node, step: readonly number[]): Node {
   // (n) → (n, 1) → pad to (n, step) → (n·step) → drop the last step−1.
   const n = x.shape;
   const wide = pad(
-    reshape(x, n.flatMap(s => [s, 1])),
+    reshape(
+      x,
+      n.flatMap(s => [s, 1]),
+    ),
     n.flatMap(() => [0, 0]),
     step.flatMap(s => [0, s - 1]),
     0,
   );
-  const merged = reshape(wide, n.map((s, d) => s * step[d]!));
+  const merged = reshape(
+    wide,
+    n.map((s, d) => s * step[d]!),
+  );
   return slice(merged, {
     start: n.map(() => 0),
     size: n.map((s, d) => (s === 0 ? 0 : (s - 1) * step[d]! + 1)),
@@ -180,7 +228,13 @@ const padDef: OpDef<PadAttrs> = defineOp<PadAttrs>({
   shape: (src, { before, after }) =>
     src[0]!.shape.map((n, d) => {
       const out = n + before[d]! + after[d]!;
-      if (out < 0) throw new ShapeError('pad', `dim ${d} of size ${n} cannot lose more than it has`, `${before[d]} and ${after[d]}`, '');
+      if (out < 0)
+        throw new ShapeError(
+          'pad',
+          `dim ${d} of size ${n} cannot lose more than it has`,
+          `${before[d]} and ${after[d]}`,
+          '',
+        );
       return out;
     }),
   dtype: sameDType,
@@ -202,7 +256,12 @@ const padDef: OpDef<PadAttrs> = defineOp<PadAttrs>({
     if (before.every(b => b >= 0) && after.every(a => a >= 0)) {
       return slice(g, { start: before, size: s, step: s.map(() => 1) });
     }
-    return pad(g, before.map(b => -b), after.map(a => -a), 0);
+    return pad(
+      g,
+      before.map(b => -b),
+      after.map(a => -a),
+      0,
+    );
   },
   linearIn: [0],
   batch: ([x], _, { attrs: a }) => pad(x!, [0, ...a.before], [0, ...a.after], a.value),
@@ -212,7 +271,13 @@ const padDef: OpDef<PadAttrs> = defineOp<PadAttrs>({
     { shapes: [[4]], attrs: { before: [-1], after: [2], value: 0 } },
     { shapes: [[0, 2]], attrs: { before: [1, 1], after: [0, 0], value: 0 } },
   ],
-  errors: () => [{ shapes: [[2]], attrs: { before: [-3], after: [0], value: 0 }, message: 'pad: dim 0 of size 2 cannot lose more than it has' }],
+  errors: () => [
+    {
+      shapes: [[2]],
+      attrs: { before: [-3], after: [0], value: 0 },
+      message: 'pad: dim 0 of size 2 cannot lose more than it has',
+    },
+  ],
 });
 const both = (a: E | null, b: E): E => (a === null ? b : m.and(a, b));
 export function pad(x: Node, before: readonly number[], after: readonly number[], value: number): Node {
@@ -224,9 +289,18 @@ export function pad(x: Node, before: readonly number[], after: readonly number[]
     build(padDef, [x], { before, after, value }); // refuses to cut more than there is
     const size = x.shape.map((n, d) => Math.max(n - cutB[d]! - cutA[d]!, 0));
     const lost = x.shape.map((n, d) => Math.min(n - cutB[d]! - cutA[d]!, 0));
-    const inner = slice(x, { start: cutB.map((c, d) => (size[d] === 0 ? 0 : c)), size, step: size.map(() => 1) });
+    const inner = slice(x, {
+      start: cutB.map((c, d) => (size[d] === 0 ? 0 : c)),
+      size,
+      step: size.map(() => 1),
+    });
     const b = before.map((n, d) => Math.max(n, 0) + (n > 0 ? lost[d]! : 0));
-    return pad(inner, b, after.map((n, d) => Math.max(n, 0) + (before[d]! > 0 ? 0 : lost[d]!)), value);
+    return pad(
+      inner,
+      b,
+      after.map((n, d) => Math.max(n, 0) + (before[d]! > 0 ? 0 : lost[d]!)),
+      value,
+    );
   }
   return build(padDef, [x], { before, after, value });
 }
@@ -238,7 +312,8 @@ export interface WindowAttrs {
   readonly step: number;
   readonly dilation: number;
 }
-const windowCount = (n: number, a: WindowAttrs): number => Math.floor((n - (a.size - 1) * a.dilation - 1) / a.step) + 1;
+const windowCount = (n: number, a: WindowAttrs): number =>
+  Math.floor((n - (a.size - 1) * a.dilation - 1) / a.step) + 1;
 const windowDef: OpDef<WindowAttrs> = defineOp<WindowAttrs>({
   name: 'window',
   doc: 'All windows of one dim: result[…, o, …, k] = x[…, o·step + k·dilation, …]; k is the last dim.',
@@ -248,7 +323,12 @@ const windowDef: OpDef<WindowAttrs> = defineOp<WindowAttrs>({
     const n = s[a.dim]!;
     const count = windowCount(n, a);
     if (count < 1 || a.size < 1 || a.step < 1 || a.dilation < 1) {
-      throw new ShapeError('window', `dim ${a.dim} has ${n} elements`, `size ${a.size}, step ${a.step}, dilation ${a.dilation}`, 'the window must fit at least once');
+      throw new ShapeError(
+        'window',
+        `dim ${a.dim} has ${n} elements`,
+        `size ${a.size}, step ${a.step}, dilation ${a.dilation}`,
+        'the window must fit at least once',
+      );
     }
     return [...s.map((v, d) => (d === a.dim ? count : v)), a.size];
   },
@@ -267,7 +347,13 @@ const windowDef: OpDef<WindowAttrs> = defineOp<WindowAttrs>({
     { shapes: [[2, 7]], attrs: { dim: 1, size: 3, step: 2, dilation: 1 } },
     { shapes: [[9, 2]], attrs: { dim: 0, size: 2, step: 1, dilation: 3 } },
   ],
-  errors: () => [{ shapes: [[2]], attrs: { dim: 0, size: 3, step: 1, dilation: 1 }, message: 'window: dim 0 has 2 elements' }],
+  errors: () => [
+    {
+      shapes: [[2]],
+      attrs: { dim: 0, size: 3, step: 1, dilation: 1 },
+      message: 'window: dim 0 has 2 elements',
+    },
+  ],
 });
 export const window = (x: Node, a: WindowAttrs): Node => build(windowDef, [x], a);
 
@@ -285,7 +371,12 @@ const catDef: OpDef<JoinAttrs> = defineOp<JoinAttrs>({
     for (const s of src) {
       const fits = s.shape.length === first.length && s.shape.every((n, d) => d === dim || n === first[d]);
       if (!fits) {
-        throw new ShapeError('cat', `sizes must agree except in dim ${dim}`, src.map(n => showShape(n.shape)).join(' and '), '');
+        throw new ShapeError(
+          'cat',
+          `sizes must agree except in dim ${dim}`,
+          src.map(n => showShape(n.shape)).join(' and '),
+          '',
+        );
       }
       total += s.shape[dim]!;
     }
@@ -301,10 +392,31 @@ const catDef: OpDef<JoinAttrs> = defineOp<JoinAttrs>({
   additive: true,
   cost: 1,
   samples: () => [
-    { shapes: [[2, 3], [2, 1]], attrs: { dim: 1 } },
-    { shapes: [[2, 3], [0, 3]], attrs: { dim: 0 } },
+    {
+      shapes: [
+        [2, 3],
+        [2, 1],
+      ],
+      attrs: { dim: 1 },
+    },
+    {
+      shapes: [
+        [2, 3],
+        [0, 3],
+      ],
+      attrs: { dim: 0 },
+    },
   ],
-  errors: () => [{ shapes: [[2, 3], [3, 2]], attrs: { dim: 0 }, message: 'cat: sizes must agree except in dim 0' }],
+  errors: () => [
+    {
+      shapes: [
+        [2, 3],
+        [3, 2],
+      ],
+      attrs: { dim: 0 },
+      message: 'cat: sizes must agree except in dim 0',
+    },
+  ],
 });
 export function cat(src: readonly Node[], dim: number): Node {
   return src.length === 1 ? src[0]! : build(catDef, src, { dim });
@@ -326,4 +438,3 @@ export function windowSum(y: Node, a: WindowAttrs, length: number): Node {
   }
   return sum!;
 }
-

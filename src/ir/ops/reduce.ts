@@ -24,7 +24,12 @@ const expandDef: OpDef<ExpandAttrs> = defineOp<ExpandAttrs>({
     const s = src[0]!.shape;
     const lead = shape.length - s.length;
     if (lead < 0 || s.some((n, d) => n !== 1 && n !== shape[lead + d])) {
-      throw new ShapeError('expand', `only dims of size 1 of ${showShape(s)} stretch, and new dims come first`, showShape(shape), '');
+      throw new ShapeError(
+        'expand',
+        `only dims of size 1 of ${showShape(s)} stretch, and new dims come first`,
+        showShape(shape),
+        '',
+      );
     }
     return shape;
   },
@@ -42,8 +47,13 @@ const expandDef: OpDef<ExpandAttrs> = defineOp<ExpandAttrs>({
     return expand(reshape(x!, [size, ...Array<number>(lead).fill(1), ...s]), [size, ...n.shape]);
   },
   cost: 0,
-  samples: () => [{ shapes: [[3, 1]], attrs: { shape: [2, 3, 4] } }, { shapes: [[]], attrs: { shape: [3] } }],
-  errors: () => [{ shapes: [[3]], attrs: { shape: [4] }, message: 'expand: only dims of size 1 of (3) stretch' }],
+  samples: () => [
+    { shapes: [[3, 1]], attrs: { shape: [2, 3, 4] } },
+    { shapes: [[]], attrs: { shape: [3] } },
+  ],
+  errors: () => [
+    { shapes: [[3]], attrs: { shape: [4] }, message: 'expand: only dims of size 1 of (3) stretch' },
+  ],
 });
 export function expand(x: Node, shape: Shape): Node {
   return sameShape(x.shape, shape) ? x : build(expandDef, [x], { shape });
@@ -70,9 +80,16 @@ const monoid = (name: string, first: (t: E['type']) => number, join: (a: E, b: E
   result: 0,
   positional: false,
 });
-const lowest = (t: E['type']): number => (t === 'i32' ? -2147483648 : t === 'b' ? 0 : Number.NEGATIVE_INFINITY);
-const highest = (t: E['type']): number => (t === 'i32' ? 2147483647 : t === 'b' ? 1 : Number.POSITIVE_INFINITY);
-const extreme = (name: string, first: (t: E['type']) => number, i64: bigint, join: (a: E, b: E) => E): Fold => ({
+const lowest = (t: E['type']): number =>
+  t === 'i32' ? -2147483648 : t === 'b' ? 0 : Number.NEGATIVE_INFINITY;
+const highest = (t: E['type']): number =>
+  t === 'i32' ? 2147483647 : t === 'b' ? 1 : Number.POSITIVE_INFINITY;
+const extreme = (
+  name: string,
+  first: (t: E['type']) => number,
+  i64: bigint,
+  join: (a: E, b: E) => E,
+): Fold => ({
   ...monoid(name, first, join),
   init: t => [t === 'i64' ? m.const(i64, t) : m.const(first(t), t)],
 });
@@ -140,16 +157,21 @@ const reduced = (src: readonly Node[], { dims, keepdim }: ReduceAttrs): Shape =>
 };
 /** Brings a reduced tensor back to where it broadcasts against the source. */
 export function unreduce(x: Node, src: Node, a: ReduceAttrs): Node {
-  return reshape(x, src.shape.map((n, d) => (a.dims.includes(d) ? 1 : n)));
+  return reshape(
+    x,
+    src.shape.map((n, d) => (a.dims.includes(d) ? 1 : n)),
+  );
 }
 
-const reduceSamples = (range: readonly [number, number] = [-2, 2], empty = true): (() => Sample[]) => () => [
-  { shapes: [[3, 4]], attrs: { dims: [1], keepdim: false }, range },
-  { shapes: [[3, 4, 2]], attrs: { dims: [0, 2], keepdim: true }, range },
-  { shapes: [[5]], attrs: { dims: [0], keepdim: false }, range },
-  { shapes: [[37, 5]], attrs: { dims: [0], keepdim: false }, range },
-  ...(empty ? [{ shapes: [[0, 3]], attrs: { dims: [0], keepdim: false }, range }] : []),
-];
+const reduceSamples =
+  (range: readonly [number, number] = [-2, 2], empty = true): (() => Sample[]) =>
+  () => [
+    { shapes: [[3, 4]], attrs: { dims: [1], keepdim: false }, range },
+    { shapes: [[3, 4, 2]], attrs: { dims: [0, 2], keepdim: true }, range },
+    { shapes: [[5]], attrs: { dims: [0], keepdim: false }, range },
+    { shapes: [[37, 5]], attrs: { dims: [0], keepdim: false }, range },
+    ...(empty ? [{ shapes: [[0, 3]], attrs: { dims: [0], keepdim: false }, range }] : []),
+  ];
 
 interface ReduceSpec {
   name: string;
@@ -162,7 +184,9 @@ interface ReduceSpec {
   linear?: boolean;
   samples?: () => Sample[];
 }
-type ReduceOp = ((x: Node, dims: readonly number[], keepdim: boolean) => Node) & { readonly def: OpDef<ReduceAttrs> };
+type ReduceOp = ((x: Node, dims: readonly number[], keepdim: boolean) => Node) & {
+  readonly def: OpDef<ReduceAttrs>;
+};
 
 function reduction(spec: ReduceSpec): ReduceOp {
   const { vjp } = spec;
@@ -172,7 +196,12 @@ function reduction(spec: ReduceSpec): ReduceOp {
     kind: 'reduce',
     shape: (src, a) => {
       if (spec.needsElements && a.dims.some(d => src[0]!.shape[d] === 0)) {
-        throw new ValueError(spec.name, 'a reduced dim needs at least one element', `shape ${showShape(src[0]!.shape)}`, 'the result of nothing is undefined');
+        throw new ValueError(
+          spec.name,
+          'a reduced dim needs at least one element',
+          `shape ${showShape(src[0]!.shape)}`,
+          'the result of nothing is undefined',
+        );
       }
       return reduced(src, a);
     },
@@ -189,7 +218,13 @@ function reduction(spec: ReduceSpec): ReduceOp {
     samples: spec.samples ?? reduceSamples(undefined, !spec.needsElements),
     errors: () =>
       spec.needsElements
-        ? [{ shapes: [[0, 3]], attrs: { dims: [0], keepdim: false }, message: `${spec.name}: a reduced dim needs at least one element` }]
+        ? [
+            {
+              shapes: [[0, 3]],
+              attrs: { dims: [0], keepdim: false },
+              message: `${spec.name}: a reduced dim needs at least one element`,
+            },
+          ]
         : [],
   });
   const op = (x: Node, dims: readonly number[], keepdim: boolean): Node =>
@@ -245,7 +280,10 @@ function productOfOthers(x: Node, dims: readonly number[]): Node {
 function exclusiveProd(x: Node, dim: number, reverse: boolean): Node {
   const n = x.shape[dim]!;
   if (n === 0) return x;
-  const ones = expand(constLike(x, 1), x.shape.map((s, d) => (d === dim ? 1 : s)));
+  const ones = expand(
+    constLike(x, 1),
+    x.shape.map((s, d) => (d === dim ? 1 : s)),
+  );
   const part = narrow(x, dim, reverse ? 1 : 0, n - 1);
   return cumprod(cat(reverse ? [part, ones] : [ones, part], dim), dim, reverse);
 }
@@ -270,8 +308,20 @@ const boolSamples = (): Sample[] => [
   { shapes: [[3, 4]], dtypes: ['bool'], attrs: { dims: [1], keepdim: false } },
   { shapes: [[0, 4]], dtypes: ['bool'], attrs: { dims: [0], keepdim: true } },
 ];
-export const any: ReduceOp = reduction({ name: 'any', doc: 'whether some x holds', fold: FOLD_OR, onlyBool: true, samples: boolSamples });
-export const all: ReduceOp = reduction({ name: 'all', doc: 'whether every x holds', fold: FOLD_AND, onlyBool: true, samples: boolSamples });
+export const any: ReduceOp = reduction({
+  name: 'any',
+  doc: 'whether some x holds',
+  fold: FOLD_OR,
+  onlyBool: true,
+  samples: boolSamples,
+});
+export const all: ReduceOp = reduction({
+  name: 'all',
+  doc: 'whether every x holds',
+  fold: FOLD_AND,
+  onlyBool: true,
+  samples: boolSamples,
+});
 
 // ---- scans -----------------------------------------------------------------------------------------------------
 
@@ -325,7 +375,10 @@ export const cumprod: ScanOp = scan({
   fold: FOLD_MUL,
   // dx_k = (Π_{j<k} x_j) · s_k with s_k = g_k + x_{k+1} s_{k+1}: no division, so zeros are right.
   vjp: (g, x, _, a) =>
-    mul(exclusiveProd(x, a.dim, a.reverse), linearScan(neighbour(x, a.dim, !a.reverse, 0), g, a.dim, !a.reverse)),
+    mul(
+      exclusiveProd(x, a.dim, a.reverse),
+      linearScan(neighbour(x, a.dim, !a.reverse, 0), g, a.dim, !a.reverse),
+    ),
 });
 export const logcumsumexp: ScanOp = scan({
   name: 'logcumsumexp',
@@ -383,7 +436,12 @@ const linearScanDef: OpDef<ScanAttrs> = defineOp<ScanAttrs>({
   arity: 2,
   shape: src => {
     if (!sameShape(src[0]!.shape, src[1]!.shape)) {
-      throw new ShapeError('linearScan', 'a and b must have one shape', src.map(s => showShape(s.shape)).join(' and '), '');
+      throw new ShapeError(
+        'linearScan',
+        'a and b must have one shape',
+        src.map(s => showShape(s.shape)).join(' and '),
+        '',
+      );
     }
     return src[0]!.shape;
   },
@@ -403,22 +461,43 @@ const linearScanDef: OpDef<ScanAttrs> = defineOp<ScanAttrs>({
     return i === 1 ? db : mul(db, neighbour(n, dim, reverse, 0));
   },
   batch: (src, batched, { attrs: a }, size) => {
-    const full = src.map((s, i) => (batched[i] ? s : expand(reshape(s, [1, ...s.shape]), [size, ...s.shape])));
+    const full = src.map((s, i) =>
+      batched[i] ? s : expand(reshape(s, [1, ...s.shape]), [size, ...s.shape]),
+    );
     return build(linearScanDef, full, { ...a, dim: a.dim + 1 });
   },
   cost: 2,
   samples: () => [
-    { shapes: [[3, 4], [3, 4]], attrs: { dim: 1, reverse: false } },
-    { shapes: [[4, 3], [4, 3]], attrs: { dim: 0, reverse: true } },
+    {
+      shapes: [
+        [3, 4],
+        [3, 4],
+      ],
+      attrs: { dim: 1, reverse: false },
+    },
+    {
+      shapes: [
+        [4, 3],
+        [4, 3],
+      ],
+      attrs: { dim: 0, reverse: true },
+    },
   ],
-  errors: () => [{ shapes: [[3], [4]], attrs: { dim: 0, reverse: false }, message: 'linearScan: a and b must have one shape' }],
+  errors: () => [
+    {
+      shapes: [[3], [4]],
+      attrs: { dim: 0, reverse: false },
+      message: 'linearScan: a and b must have one shape',
+    },
+  ],
 });
 export const linearScan = (a: Node, b: Node, dim: number, reverse = false): Node =>
   build(linearScanDef, [a, b], { dim, reverse });
 
 // ---- composites that others need -------------------------------------------------------------------------------
 
-export const countOf = (x: Node, dims: readonly number[]): number => dims.reduce((p, d) => p * x.shape[d]!, 1);
+export const countOf = (x: Node, dims: readonly number[]): number =>
+  dims.reduce((p, d) => p * x.shape[d]!, 1);
 export function mean(x: Node, dims: readonly number[], keepdim: boolean): Node {
   return div(sum(x, dims, keepdim), constLike(x, countOf(x, dims)));
 }

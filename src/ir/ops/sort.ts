@@ -15,7 +15,8 @@ const argsortDef: OpDef<SortAttrs> = defineOp<SortAttrs>({
   kind: 'host',
   shape: src => src[0]!.shape,
   dtype: src => {
-    if (src[0]!.dtype === 'bool') throw new DTypeError('argsort', 'it takes numbers', 'bool', 'convert with .to(dtype)');
+    if (src[0]!.dtype === 'bool')
+      throw new DTypeError('argsort', 'it takes numbers', 'bool', 'convert with .to(dtype)');
     return 'int64';
   },
   host: ([x], node) => {
@@ -56,4 +57,5 @@ const argsortDef: OpDef<SortAttrs> = defineOp<SortAttrs>({
     { shapes: [[0, 3]], attrs: { dim: 0, descending: false } },
   ],
 });
-export const argsort = (x: Node, dim: number, descending: boolean): Node => build(argsortDef, [x], { dim, descending });
+export const argsort = (x: Node, dim: number, descending: boolean): Node =>
+  build(argsortDef, [x], { dim, descending });
