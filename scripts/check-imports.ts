@@ -63,12 +63,14 @@ for (const f of files(src)) {
     const target = folderOf(to);
     if (target === from || from.endsWith('.ts')) continue;
     const allowed = MAY[from]?.includes(target) || (typeOnly && TYPES[from]?.includes(target));
-    if (!allowed) problems.push(`${relative(root, f)} imports ${relative(root, to)}: ${from} may not import ${target}`);
+    if (!allowed)
+      problems.push(`${relative(root, f)} imports ${relative(root, to)}: ${from} may not import ${target}`);
   }
   graph.set(f, edges);
   if (NAMELESS.includes(from)) {
     for (const m of text.matchAll(/\.name\s*[!=]==\s*'([a-zA-Z0-9]+)'/g)) {
-      if (opNames.has(m[1]!)) problems.push(`${relative(root, f)} branches on the op name '${m[1]}': ask a property of its record`);
+      if (opNames.has(m[1]!))
+        problems.push(`${relative(root, f)} branches on the op name '${m[1]}': ask a property of its record`);
     }
   }
 }

@@ -23,8 +23,13 @@ function install(folder = root) {
   const marker = join(folder, 'node_modules', '.package-lock.json');
   const lock = join(folder, 'package-lock.json');
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs) return;
-  console.error(`installing ${folder === root ? 'the dev dependencies' : `those of ${folder.slice(root.length + 1)}/`} …`);
-  const code = run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+  console.error(
+    `installing ${folder === root ? 'the dev dependencies' : `those of ${folder.slice(root.length + 1)}/`} …`,
+  );
+  const code = run('npm', ['ci', '--no-audit', '--no-fund'], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (code !== 0) process.exit(code);
 }
 

@@ -15,7 +15,6 @@ import {
   lane,
   load,
   m,
-  ramp,
   rebuild,
   reduce,
   splat,
@@ -25,6 +24,7 @@ import {
 import { loopVarOf } from '../schedule/affine.ts';
 import type { KernelStore, LoopKernel } from '../schedule/kernel.ts';
 import type { Acc, LoopProgram, Stmt } from './loop.ts';
+import { Dependence } from './widen.ts';
 
 /** Something to be done inside a number of loops. */
 interface StoreSink {
@@ -75,9 +75,7 @@ export function lower(kernel: LoopKernel): LoopProgram {
 
 class Lowerer {
   private readonly kernel: LoopKernel;
-  private readonly bits = new Map<LoopVar, number>();
-  private masks = new Map<E, number>();
-  private readonly accMasks = new Map<number, number>();
+  private readonly deps = new Dependence();
   private nextAcc = 0;
   private laneVar: LoopVar | null = null;
 
@@ -97,47 +95,6 @@ class Lowerer {
     const serial = k.serial.length > 0 || vars.length === 0 || (k.scan !== null && vars.length === 0);
     const { body, range } = this.top(vars, sinks, serial, begin, end);
     return { body, range, begin, end, scratch: 0 };
-  }
-
-  // ---- masks: which loops an expression depends on ----------------------------------------------------------------
-
-  private bit(v: LoopVar): number {
-    let b = this.bits.get(v);
-    if (b === undefined) {
-      if (this.bits.size >= 31) throw new Error('lower: more than 31 loops in one kernel');
-      b = 1 << this.bits.size;
-      this.bits.set(v, b);
-    }
-    return b;
-  }
-  private mask(vars: readonly LoopVar[]): number {
-    let r = 0;
-    for (const v of vars) r |= this.bit(v);
-    return r;
-  }
-  private free(e: E): number {
-    const had = this.masks.get(e);
-    if (had !== undefined) return had;
-    let r = 0;
-    if (e.op === 'var') r = this.bit(e.data as LoopVar);
-    else if (e.op === 'acc') r = this.accMasks.get(Number(e.value)) ?? 0;
-    else {
-      for (const a of e.args) r |= this.free(a);
-      if (e.op === 'load') r |= this.freeAt((e.data as LoadData).at);
-      else if (e.op === 'index') r |= this.freeAt(e.data as Affine);
-      else if (e.op === 'reduce') {
-        const d = e.data as ReduceData;
-        if (d.position !== null) r |= this.free(d.position);
-        r &= ~this.mask(d.vars);
-      }
-    }
-    this.masks.set(e, r);
-    return r;
-  }
-  private freeAt(at: Affine): number {
-    let r = 0;
-    for (const [t] of at.terms) r |= this.free(t);
-    return r;
   }
 
   // ---- sinks ------------------------------------------------------------------------------------------------------
@@ -440,49 +397,44 @@ class Lowerer {
     };
     return sinks.some(s => this.exprsOf(s).some(walk));
   }
-  private sizeOf(mask: number): number {
-    let n = 1;
-    for (const [v, b] of this.bits) if (mask & b) n *= v.size;
-    return n;
-  }
   private costWith(laneVar: LoopVar | null, vars: readonly LoopVar[], sinks: readonly Sink[]): number {
     const innermost = laneVar === null ? (vars[vars.length - 1] ?? null) : null;
     const eff = (size: number): number => (Math.floor(size / 4) + (size % 4)) / Math.max(size, 1);
     let cost = 0;
     const seen = new Set<E>();
     const access = (at: Affine, mask: number, wide: LoopVar | null): void => {
-      const total = this.sizeOf(mask);
-      if (wide === null || !(mask & this.bit(wide))) {
+      const total = this.deps.sizeOf(mask);
+      if (wide === null || !(mask & this.deps.bit(wide))) {
         cost += total;
         return;
       }
       const k = at.terms.find(([t]) => loopVarOf(t) === wide)?.[1] ?? 0;
-      const computed = at.terms.some(([t]) => t.op !== 'var' && this.free(t) & this.bit(wide));
+      const computed = at.terms.some(([t]) => t.op !== 'var' && this.deps.free(t) & this.deps.bit(wide));
       cost += total * (Math.abs(k) === 1 && !computed ? eff(wide.size) : 1.3);
     };
     const walk = (e: E, wide: LoopVar | null): void => {
       if (seen.has(e)) return;
       seen.add(e);
-      const mask = this.free(e);
+      const mask = this.deps.free(e);
       let inside = wide;
       if (e.op === 'reduce') {
         const d = e.data as ReduceData;
         if (laneVar === null) inside = d.vars[d.vars.length - 1] ?? null;
         // A horizontal join of lanes per result.
-        if (laneVar === null) cost += this.sizeOf(mask) * 8;
+        if (laneVar === null) cost += this.deps.sizeOf(mask) * 8;
       }
       for (const a of e.args) walk(a, inside);
       if (e.op === 'load') access((e.data as LoadData).at, mask, wide);
       else if (e.op !== 'const' && e.op !== 'var' && e.op !== 'index') {
         const weight = isMathOp(e.op) ? 16 : 1;
-        const isWide = wide !== null && mask & this.bit(wide);
-        cost += this.sizeOf(mask) * weight * (isWide ? eff(wide.size) : 1);
+        const isWide = wide !== null && mask & this.deps.bit(wide);
+        cost += this.deps.sizeOf(mask) * weight * (isWide ? eff(wide.size) : 1);
       }
     };
     const visit = (s: Sink): void => {
       const wide = laneVar ?? innermost;
       for (const e of this.exprsOf(s)) walk(e, wide);
-      if (s.kind === 'store') access(s.at, this.freeAt(s.at) | this.free(s.value), wide);
+      if (s.kind === 'store') access(s.at, this.deps.freeAt(s.at) | this.deps.free(s.value), wide);
       if (s.kind === 'scan') s.stores.forEach(visit);
     };
     sinks.forEach(visit);
@@ -491,10 +443,10 @@ class Lowerer {
 
   /** Whether everything that varies with v has 32-bit lanes. */
   private canWiden(sinks: readonly Sink[], v: LoopVar): boolean {
-    const b = this.bit(v);
+    const b = this.deps.bit(v);
     const seen = new Set<E>();
     const ok = (e: E): boolean => {
-      if (seen.has(e) || !(this.free(e) & b)) return true;
+      if (seen.has(e) || !(this.deps.free(e) & b)) return true;
       seen.add(e);
       if (e.type === 'f64' || e.type === 'i64') return false;
       const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
@@ -521,77 +473,32 @@ class Lowerer {
           this.exprsOf(s).every(ok)
         );
       // A result that does not vary with v cannot be written four at a time, nor can 8-byte elements.
-      if (DTYPES[s.dtype].bytes === 8 || !(this.freeAt(s.at) & b)) return false;
-      if (s.mode !== 'set' && s.at.terms.some(([t]) => t.op !== 'var' && this.free(t) & b)) return false;
+      if (DTYPES[s.dtype].bytes === 8 || !(this.deps.freeAt(s.at) & b)) return false;
+      if (s.mode !== 'set' && s.at.terms.some(([t]) => t.op !== 'var' && this.deps.free(t) & b)) return false;
       return s.at.terms.every(([t]) => ok(t)) && ok(s.value);
     };
     return sinks.every(okSink);
   }
 
-  private widenMemo = new Map<LoopVar, Map<E, E>>();
-  /** The same value for v, v+1, v+2, v+3. */
-  private widen(e: E, v: LoopVar): E {
-    if (!(this.free(e) & this.bit(v))) return e;
-    let memo = this.widenMemo.get(v);
-    if (memo === undefined) {
-      memo = new Map();
-      this.widenMemo.set(v, memo);
-    }
-    const leaf = (x: E): E | null => {
-      if (!(this.free(x) & this.bit(v))) return x;
-      if (x.op === 'var') return ramp(x);
-      if (x.op === 'index') {
-        const at = this.widenAt(x.data as Affine, v);
-        return at.step === null
-          ? indexVector(at.at)
-          : m.add(splat(indexOf(at.at)), m.mul(ramp(m.const(0, 'i32')), splat(m.const(at.step, 'i32'))));
-      }
-      if (x.op === 'load') {
-        const d = x.data as LoadData;
-        const guard = x.args.length ? this.widen(x.args[0]!, v) : null;
-        const at = this.widenAt(d.at, v);
-        if (at.step === 0)
-          return guard === null ? x : load(d.buffer, d.at, d.dtype, x.type, splat(guard), 4, 0);
-        return load(d.buffer, at.at, d.dtype, x.type, guard === null ? null : splat(guard), 4, at.step ?? 0);
-      }
-      if (x.op === 'reduce') {
-        const d = x.data as ReduceData;
-        return reduce(d.fold, d.vars, splat(this.widen(x.args[0]!, v)), d.position, x.type);
-      }
-      return null;
-    };
-    return rebuild(e, leaf, memo);
-  }
-  /** An index for four lanes: by a constant step, or (step null) with vectors among its terms. */
-  private widenAt(at: Affine, v: LoopVar): { at: Affine; step: number | null } {
-    let step = 0;
-    let computed = false;
-    for (const [t, k] of at.terms) {
-      if (loopVarOf(t) === v) step += k;
-      else if (t.op !== 'var' && this.free(t) & this.bit(v)) computed = true;
-    }
-    if (!computed) return { at, step };
-    return { at: { c: at.c, terms: at.terms.map(([t, k]) => [this.widen(t, v), k] as const) }, step: null };
-  }
   private widenSink(s: Sink, v: LoopVar, set: number): Sink {
     if (s.kind === 'fold') {
       return {
         ...s,
         set,
-        x: splat(this.widen(s.x, v)),
-        position: s.position === null ? null : this.widen(s.position, v),
+        x: splat(this.deps.widen(s.x, v)),
+        position: s.position === null ? null : this.deps.widen(s.position, v),
       };
     }
     if (s.kind === 'scan') {
       return {
         ...s,
         lanes: 4,
-        inputs: s.inputs.map(e => splat(this.widen(e, v))),
+        inputs: s.inputs.map(e => splat(this.deps.widen(e, v))),
         stores: s.stores.map(x => this.widenSink(x, v, set) as StoreSink),
       };
     }
-    const at = this.widenAt(s.at, v);
-    return { ...s, at: at.at, step: at.step ?? 0, value: splat(this.widen(s.value, v)) };
+    const at = this.deps.widenAt(s.at, v);
+    return { ...s, at: at.at, step: at.step ?? 0, value: splat(this.deps.widen(s.value, v)) };
   }
 
   // ---- loops ------------------------------------------------------------------------------------------------------
@@ -618,7 +525,7 @@ class Lowerer {
       v1 !== this.laneVar &&
       v0 !== this.laneVar &&
       !sinks.some(s => s.depth === 1) &&
-      this.readyReductions(sinks, this.bit(v0)).length === 0 &&
+      this.readyReductions(sinks, this.deps.bit(v0)).length === 0 &&
       !this.unrolls(
         v1,
         vars.slice(1),
@@ -628,7 +535,7 @@ class Lowerer {
       const t = new Loop(v0.size * v1.size);
       const q = m.div(varOf(t), m.const(v1.size, 'i32'));
       const inside = sinks.map(s => ({ ...s, depth: s.depth - 2 }));
-      const bound = this.mask([v0, v1]);
+      const bound = this.deps.mask([v0, v1]);
       const body: Stmt[] = [
         { kind: 'let', v: v0, value: q },
         { kind: 'let', v: v1, value: m.sub(varOf(t), m.mul(varOf(v0), m.const(v1.size, 'i32'))) },
@@ -660,7 +567,7 @@ class Lowerer {
     const v = vars[0]!;
     const rest = vars.slice(1);
     const inside = sinks.map(s => ({ ...s, depth: s.depth - 1 }));
-    const now = bound | this.bit(v);
+    const now = bound | this.deps.bit(v);
     const wide = this.isWide(v, vars, sinks);
     if (from === null && this.unrolls(v, vars, sinks)) return this.unrolled(v, rest, inside, bound, wide);
     const one = m.const(0, 'i32');
@@ -795,7 +702,7 @@ class Lowerer {
       for (const a of e.args) below = walk(a) || below;
       const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
       if (at !== null) for (const [t] of at.terms) below = walk(t) || below;
-      if (e.op === 'reduce' && (this.free(e) & ~bound) === 0) {
+      if (e.op === 'reduce' && (this.deps.free(e) & ~bound) === 0) {
         if (!below) found.push(e);
         below = true;
       }
@@ -824,7 +731,7 @@ class Lowerer {
       const target: FoldTarget = { fold: d.fold, type: x.type, lanes, sets: [accs] };
       targets.push(target);
       const result = accs[d.fold.result]!;
-      for (const a of accs) this.accMasks.set(a.id, this.free(r));
+      for (const a of accs) this.deps.accMasks.set(a.id, this.deps.free(r));
       map.set(r, accOf(result.id, result.type, result.lanes));
       return { kind: 'fold', depth: vars.length, target, set: 0, x, position };
     });
@@ -914,11 +821,4 @@ class Lowerer {
       variants: [{ step: 1, body }],
     });
   }
-}
-
-/** The value of an index with vectors among its terms. */
-function indexVector(at: Affine): E {
-  let sum: E = m.const(at.c, 'i32');
-  for (const [t, k] of at.terms) sum = m.add(sum, m.mul(t, m.const(k, 'i32')));
-  return splat(sum);
 }

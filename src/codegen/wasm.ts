@@ -4,21 +4,12 @@
 
 import type { ComputeType, DType } from '../base/dtype.ts';
 import { byteWidth } from '../base/dtype.ts';
-import type {
-  Affine,
-  ArithOp,
-  CheckedData,
-  E,
-  Exprs,
-  LoadData,
-  LoopVar,
-  MathOp,
-  ReduceData,
-} from '../ir/scalar.ts';
+import type { Affine, ArithOp, CheckedData, E, Exprs, LoadData, MathOp, ReduceData } from '../ir/scalar.ts';
 import {
   HOST_MATH,
   isBinaryMath,
   isMathOp,
+  LoopVar,
   lane,
   load,
   m,
@@ -86,7 +77,7 @@ export class Emitter {
   readonly ints: number[] = [];
   mainThreadOnly = false;
   private current = 0;
-  private readonly fma: boolean;
+  readonly fma: boolean;
   private readonly buffers: number;
   private readonly firstLocal: number;
   private readonly uses = new Map<E, number>();
@@ -301,6 +292,50 @@ export class Emitter {
       c.get(v).i32(step).op('i32.add').tee(v).get(last).op(again).brIf(0).end().end();
       for (const id of inside) this.accDepth.set(id, outer);
       this.forget();
+    }
+  }
+
+  // ---- for hand-written kernels --------------------------------------------------------------------------------------
+
+  /** Notes that a local changes in the current scope, by binding it to a loop of its own. */
+  touch(local: number): void {
+    this.bindVar(new LoopVar(1), local);
+  }
+  /** The address of a buffer. */
+  pointer(buffer: number): E {
+    return param(buffer);
+  }
+  /** The byte address of an index. */
+  addressOf(buffer: number, at: Affine, bytes: number): E {
+    const { e, offset } = this.address(buffer, at, bytes);
+    return m.add(e, this.int(offset));
+  }
+  /** Writes the first `lanes` lanes of a local, at distance `step`. */
+  storeLanes(buffer: number, at: Affine, dtype: DType, local: number, step: number, lanes: number): void {
+    const { e, offset } = this.address(buffer, at, byteWidth(dtype));
+    if (lanes === 4 && step === 1) {
+      this.val(e);
+      this.code.get(local);
+      this.storeVector(dtype, offset);
+      return;
+    }
+    const bytes = byteWidth(dtype);
+    this.val(e);
+    const base = this.local(I32);
+    this.code.set(base);
+    for (let l = 0; l < lanes; l++) {
+      this.code.get(base);
+      if (l > 0 && step !== 1) {
+        this.val(this.int(l * step * bytes));
+        this.code.op('i32.add');
+      }
+      const at = offset + (step === 1 ? l * bytes : 0);
+      if (bytes === 4) this.code.get(local).laneMem('v128.store32_lane', l, at);
+      else {
+        this.code.get(local).lane('i32x4.extract_lane', l);
+        if (dtype === 'bool') this.code.i32(1).op('i32.and');
+        this.storeScalar(dtype, at);
+      }
     }
   }
 

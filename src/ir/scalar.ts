@@ -273,6 +273,7 @@ export const m = {
   math: (name: MathOp, ...args: E[]): E => op(name, args[0]!.type, args),
   exp: un('exp'),
   log: un('log'),
+  splat: (x: E): E => splat(x),
   /** The operation of a vector expression on other (scalar) arguments. */
   scalarOf: (e: E, args: readonly E[]): E => remake(e, args),
 };

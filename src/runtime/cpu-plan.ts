@@ -3,11 +3,12 @@
 
 import { type DType, readElement, typedArray, writeElement } from '../base/dtype.ts';
 import { lower } from '../codegen/lower.ts';
-import { type Emitted, emitLoops, type Target } from '../codegen/wasm.ts';
+import { emitLoops, type Target } from '../codegen/wasm.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
 import type { HostScalar } from '../ir/ops/elementwise.ts';
 import { emitGemm, gemmLimit } from '../kernels/gemm.ts';
+import { cutRange, NS_PER_OP, type Pieces } from '../kernels/pieces.ts';
 import { fuse } from '../schedule/fuse.ts';
 import { type HostKernel, type Kernel, nameOf, type Value, writesOf } from '../schedule/kernel.ts';
 import { type Lifetime, planArena } from '../schedule/memory.ts';
@@ -19,40 +20,14 @@ import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
 
 /** Results up to this size are copied to JavaScript at once. */
 const SMALL_RESULT = 16384;
-/** Nanoseconds per scalar operation, about: decides what threads share. A constant, so that splits depend on shape only. */
-const NS_PER_OP = 0.15;
-const INLINE_BELOW_NS = 8_000;
-const TASK_NS = 12_000;
 const WAKE_FROM_NS = 150_000;
-
-/** One function with the ranges that it runs over. */
-export interface Piece {
-  readonly emitted: Emitted;
-  readonly tasks: readonly (readonly [number, number])[];
-}
-export interface Pieces {
-  readonly pieces: readonly Piece[];
-  /** Bytes of working memory, after the kernel's buffers in the parameter block. */
-  readonly scratch: readonly number[];
-}
-
-/** Cuts a range into tasks by the work in it. */
-export function cutRange(range: number, work: number, align: number): [number, number][] {
-  const ns = work * NS_PER_OP;
-  if (ns < INLINE_BELOW_NS || range < 2) return [[0, range]];
-  const wanted = Math.min(64, Math.max(2, Math.ceil(ns / TASK_NS)), range);
-  const each = Math.ceil(Math.ceil(range / wanted) / align) * align;
-  const out: [number, number][] = [];
-  for (let at = 0; at < range; at += each) out.push([at, Math.min(at + each, range)]);
-  return out;
-}
 
 function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
   if (k.kind === 'gemm') return emitGemm(k, target);
   const program = lower(k);
   const emitted = emitLoops(program, k.exprs, k.buffers.length, target);
   const align = program.range >= 1024 ? 16 : 1;
-  return { pieces: [{ emitted, tasks: cutRange(program.range, k.work, align) }], scratch: [] };
+  return { pieces: [{ emitted, tasks: cutRange(program.range, k.work * NS_PER_OP, align) }], scratch: [] };
 }
 
 /** Where a value lives during a run. */
