@@ -1,6 +1,8 @@
 import './platform.ts';
 
 export * as F from './nn/functional.ts';
+export { Adam, AdamW } from './optim/adam.ts';
+export { SGD } from './optim/sgd.ts';
 export { getDevice } from './runtime/devices.ts';
 export { compile } from './tensor/compile.ts';
 export * from './tensor/create.ts';

@@ -195,3 +195,15 @@ export function toposort(roots: readonly Node[], stop: (n: Node) => boolean = n 
   }
   return order;
 }
+
+/** A copy of the graph below the roots: later changes of the originals (a node that becomes a source) do not reach it. */
+export function cloneGraph(roots: readonly Node[]): Map<Node, Node> {
+  const copies = new Map<Node, Node>();
+  for (const n of toposort(roots)) {
+    const src = n.value === null ? n.src.map(s => copies.get(s)!) : [];
+    const c = new Node(n.op, src, n.attrs, n.shape, n.dtype, n.device, n.hash, false);
+    c.value = n.value;
+    copies.set(n, c);
+  }
+  return copies;
+}

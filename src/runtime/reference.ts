@@ -5,7 +5,7 @@ import type { DType } from '../base/dtype.ts';
 import { DTYPES, readElement, typedArray, writeElement } from '../base/dtype.ts';
 import { ValueError } from '../base/errors.ts';
 import { contiguousStrides, numel, type Shape } from '../base/shape.ts';
-import { type Node, type Storage, toposort } from '../ir/node.ts';
+import { cloneGraph, type Node, type Storage, toposort } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
 import type { MatmulAttrs } from '../ir/ops/contract.ts';
 import { CHECK, elementOf, type HostScalar } from '../ir/ops/elementwise.ts';
@@ -409,7 +409,9 @@ class Interpreter {
 export class ReferenceDevice implements Device {
   readonly name = 'reference';
   compile(spec: ProgramSpec): Executable {
-    const kernels: KernelInfo[] = toposort(spec.roots)
+    const copies = cloneGraph(spec.roots);
+    const roots = spec.roots.map(r => copies.get(r)!);
+    const kernels: KernelInfo[] = toposort(roots)
       .filter(n => n.value === null && n.op.kind !== 'source')
       .map(n => ({ name: n.op.name, kind: n.op.kind, work: numel(n.shape) * n.op.cost, bytes: 0 }));
     return {
@@ -419,11 +421,14 @@ export class ReferenceDevice implements Device {
       run: (sources, uniforms, targets) => {
         const known = new Map<Node, Dense>();
         spec.sources.forEach((n, i) => {
-          known.set(n, dense((sources[i] as HostBytes).bytes, n.shape, n.dtype));
+          const c = copies.get(n);
+          if (c !== undefined) known.set(c, dense((sources[i] as HostBytes).bytes, n.shape, n.dtype));
         });
-        const scalars = new Map(spec.uniforms.map((n, i) => [n, uniforms[i]!]));
+        const scalars = new Map(
+          spec.uniforms.flatMap((n, i) => (copies.has(n) ? [[copies.get(n)!, uniforms[i]!]] : [])),
+        );
         const it = new Interpreter(known, scalars);
-        const results = spec.roots.map(r => bytesOf(it.value(r)));
+        const results = roots.map(r => bytesOf(it.value(r)));
         return results.map((b, i) => {
           const t = spec.targetOf[i]!;
           if (t < 0) return new HostBytes(b);

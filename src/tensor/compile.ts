@@ -93,6 +93,7 @@ class Trace implements Recording, Recorder {
   readonly asked = new Map<TensorCore, boolean>();
   /** Gradients that were there before, by owner: they are found through the owner at each call. */
   readonly gradOwner = new Map<TensorCore, TensorCore>();
+  readonly checks: (readonly [() => string, string])[] = [];
   readonly events: (() => void)[] = [];
   readonly fixedNumbers: number[] = [];
   readonly states = new Map<HostState, unknown>();
@@ -116,6 +117,9 @@ class Trace implements Recording, Recorder {
     if (t._made === this.id || this.saved.has(t) || this.asked.has(t)) return;
     this.asked.set(t, t._grad !== null);
     if (t._grad !== null) this.gradOwner.set(t._grad, t);
+  }
+  check(read: () => string): void {
+    this.checks.push([read, read()]);
   }
   refuse(what: string): never {
     throw new CompileError(
@@ -175,6 +179,7 @@ interface Output {
 
 interface Captured {
   readonly guards: readonly (readonly [TensorCore, boolean])[];
+  readonly checks: readonly (readonly [() => string, string])[];
   readonly order: readonly Node[];
   readonly roots: readonly Node[];
   readonly targetOf: readonly number[];
@@ -291,6 +296,7 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R): Compiled
 function matches(c: Captured): boolean {
   if (c.structure !== structure.version) return false;
   for (const [t, had] of c.guards) if ((t._grad !== null) !== had) return false;
+  for (const [read, was] of c.checks) if (read() !== was) return false;
   return true;
 }
 
@@ -391,6 +397,7 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
     );
   return {
     guards: [...t.asked],
+    checks: t.checks,
     order,
     roots,
     targetOf,

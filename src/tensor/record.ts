@@ -13,6 +13,8 @@ export interface Recording {
   change(t: TensorCore): void;
   /** Notes that the step's course depends on whether a tensor has a gradient. */
   askGrad(t: TensorCore): void;
+  /** Notes that the step's course depends on this text: where it changes, the step is recorded anew. */
+  check(read: () => string): void;
   /** Refuses what needs values now. */
   refuse(what: string): never;
 }
