@@ -288,7 +288,7 @@ export class CpuPlan implements Executable {
   ): (Storage | null)[] {
     const { device } = this;
     device.begin();
-    for (const t of targets) device.pin(t as CpuBuffer);
+    for (const t of targets) device.pinTarget(t as CpuBuffer);
     const staged: number[] = [];
     for (let i = 0; i < sources.length; i++) {
       if (this.staging[i]! >= 0 && !device.pinSource(sources[i] as CpuBuffer)) staged.push(i);

@@ -15,6 +15,10 @@ import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
 import { Pool, platform } from './pool.ts';
+import { Residents } from './resident.ts';
+
+/** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
+const LOOSE_LIMIT = 192 * 1024 * 1024;
 
 /** Whether the engine multiplies and adds in one instruction: a module that uses it must validate. */
 function detectFma(): boolean {
@@ -41,9 +45,7 @@ export class CpuDevice implements Device {
   private moduleCount = 0;
   private moduleHead = 0;
   private moduleBytes = 0;
-  private readonly resident = new Set<CpuBuffer>();
-  private residentBytes = 0;
-  private readonly residentLimit: number;
+  private readonly residents: Residents;
   private arenaPtr = 0;
   private arenaSize = 0;
   arenaEpoch = 0;
@@ -54,7 +56,9 @@ export class CpuDevice implements Device {
   constructor() {
     this.heap = new Heap(flag('TENON_MAX_MB'));
     this.target = { fma: detectFma() };
-    this.residentLimit = Math.min(1 << 30, this.heap.maxPages * 65536 * 0.4);
+    this.residents = new Residents(this.heap, (ptr, into) => {
+      into.set(this.bytes().subarray(ptr, ptr + into.length));
+    });
     this.table = new WebAssembly.Table({ initial: 64, element: 'anyfunc' });
     let since = 0;
     this.imports = {
@@ -93,46 +97,19 @@ export class CpuDevice implements Device {
   /** Memory for `bytes`; idle buffers move to JavaScript where needed. */
   alloc(bytes: number, what: string): number {
     let at = this.heap.tryAlloc(bytes);
-    while (at === 0 && this.evict()) at = this.heap.tryAlloc(bytes);
+    while (at === 0 && this.residents.evict(this.stamp, true)) at = this.heap.tryAlloc(bytes);
     return at !== 0 ? at : this.heap.alloc(bytes, what);
   }
-  /** Moves the least recently used idle buffer out. False where none is idle. */
-  private evict(): boolean {
-    for (const b of this.resident) {
-      if (b.stamp === this.stamp) continue;
-      this.moveOut(b);
-      return true;
-    }
-    return false;
-  }
-  private moveOut(b: CpuBuffer): void {
-    b.host ??= this.copyOut(b.ptr, b.byteLength);
-    this.dropResident(b);
-  }
-  private dropResident(b: CpuBuffer): void {
-    this.heap.release(b.ptr);
-    b.ptr = 0;
-    this.resident.delete(b);
-    this.residentBytes -= b.byteLength;
-  }
   /** Gives a buffer an address; its bytes are copied in where it has some. */
-  private moveIn(b: CpuBuffer): void {
-    b.ptr = this.alloc(b.byteLength, 'cpu');
+  private moveIn(b: CpuBuffer, cell: boolean): void {
+    this.residents.add(b, this.alloc(b.byteLength, 'cpu'), cell);
     if (b.host !== null) this.bytes().set(b.host, b.ptr);
-    this.resident.add(b);
-    this.residentBytes += b.byteLength;
+    while (this.residents.looseBytes > LOOSE_LIMIT && this.residents.evict(this.stamp, false));
   }
   private touch(b: CpuBuffer): void {
     if (b.stamp === this.stamp) return;
     b.stamp = this.stamp;
-    // The set keeps insertion order, so its first is the least recently used; small ones need not be exact.
-    if (b.ptr !== 0 && b.byteLength > 16384) {
-      this.resident.delete(b);
-      this.resident.add(b);
-    }
-  }
-  private trim(): void {
-    while (this.residentBytes > this.residentLimit && this.evict());
+    this.residents.touch(b);
   }
   private copyOut(ptr: number, bytes: number): Uint8Array<ArrayBuffer> {
     const out = new Uint8Array(bytes);
@@ -173,7 +150,7 @@ export class CpuDevice implements Device {
     return {
       wasm: this.heap.totalBytes,
       used: this.heap.used,
-      resident: this.residentBytes,
+      resident: this.residents.bytes,
       arena: this.arenaSize,
       code: this.moduleBytes,
     };
@@ -272,10 +249,11 @@ export class CpuDevice implements Device {
   begin(): void {
     this.stamp++;
   }
-  /** Gives a buffer an address for this run, with its bytes. */
-  pin(b: CpuBuffer): void {
+  /** Gives the home of a cell an address for this run, with its bytes. */
+  pinTarget(b: CpuBuffer): void {
     this.touch(b);
-    if (b.ptr === 0) this.moveIn(b);
+    if (b.ptr === 0) this.moveIn(b, true);
+    else this.residents.keep(b);
   }
   /** Whether a source has an address; bytes that come once pass through the plan's own memory instead. */
   pinSource(b: CpuBuffer): boolean {
@@ -283,19 +261,19 @@ export class CpuDevice implements Device {
     if (b.ptr !== 0) return true;
     b.uses++;
     if (b.uses < 2 || b.byteLength < 1024) return false;
-    this.moveIn(b);
-    this.trim();
+    this.moveIn(b, false);
     return true;
   }
   newResult(bytes: number): CpuBuffer {
     const b = new CpuBuffer(bytes, null);
+    b.castShadow();
     b.stamp = this.stamp;
-    this.moveIn(b);
-    this.trim();
+    this.moveIn(b, false);
     return b;
   }
+  /** Takes the address of a result of a run that failed. */
   drop(b: CpuBuffer): void {
-    if (b.ptr !== 0) this.dropResident(b);
+    if (b.ptr !== 0) this.residents.drop(b);
   }
   copyResult(ptr: number, bytes: number): CpuBuffer {
     return new CpuBuffer(bytes, this.copyOut(ptr, bytes));
