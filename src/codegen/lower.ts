@@ -549,7 +549,7 @@ class Lowerer {
   /** Statements for sinks inside the loops still to come; `bound` is the set of loops already around. */
   private gen(vars: readonly LoopVar[], sinks: readonly Sink[], bound: number): Stmt[] {
     const out: Stmt[] = [];
-    const ready = this.placeReductions(sinks, bound, out);
+    const ready = this.placeReductions(sinks, vars, bound, out);
     const now = ready.filter(s => s.depth === 0);
     const later = ready.filter(s => s.depth > 0);
     for (const s of now) this.emit(s, bound, out);
@@ -629,7 +629,7 @@ class Lowerer {
   /** Independent accumulators hide the latency of short bodies. */
   private copies(sinks: readonly Sink[]): number {
     const ops = sinks.reduce((n, s) => n + this.exprsOf(s).reduce((k, e) => k + this.opCount(e), 0), 0);
-    if (sinks.every(s => s.kind === 'fold')) return ops <= WIDE_OPS ? 4 : ops <= 3 * WIDE_OPS ? 2 : 1;
+    if (sinks.some(s => s.kind === 'fold')) return ops <= WIDE_OPS ? 4 : ops <= 3 * WIDE_OPS ? 2 : 1;
     return sinks.every(s => s.kind === 'store') && this.hasReduces(sinks) && ops < 2000 ? 4 : 1;
   }
   private hasReduces(sinks: readonly Sink[]): boolean {
@@ -672,7 +672,12 @@ class Lowerer {
   // ---- reductions -------------------------------------------------------------------------------------------------
 
   /** Emits the loops of every reduction that depends on nothing but bound loops; returns the sinks with the results. */
-  private placeReductions(sinks: readonly Sink[], bound: number, out: Stmt[]): Sink[] {
+  private placeReductions(
+    sinks: readonly Sink[],
+    vars: readonly LoopVar[],
+    bound: number,
+    out: Stmt[],
+  ): Sink[] {
     let current = [...sinks];
     for (;;) {
       const ready = this.readyReductions(current, bound);
@@ -686,7 +691,11 @@ class Lowerer {
         else g.push(r);
       }
       const map = new Map<E, E>();
-      for (const g of groups.values()) this.reduceLoops(g, bound, out, map);
+      for (const g of groups.values()) {
+        const shared = this.shareWithStore(g, current, vars);
+        current = shared.sinks;
+        this.reduceLoops(g, shared.early, bound, out, map);
+      }
       current = this.substitute(current, map);
     }
   }
@@ -713,7 +722,59 @@ class Lowerer {
     return found;
   }
 
-  private reduceLoops(group: readonly E[], bound: number, out: Stmt[], map: Map<E, E>): void {
+  /**
+   * A costly value that a reduction and a later store of the same row both need is computed once: the reduction's loop
+   * writes it to where the store will go, and the store's loop takes it from there (softmax: one exponential, not two).
+   */
+  private shareWithStore(
+    group: readonly E[],
+    sinks: readonly Sink[],
+    vars: readonly LoopVar[],
+  ): { sinks: Sink[]; early: StoreSink | null } {
+    const none = { sinks: [...sinks], early: null };
+    const [v] = vars;
+    const r = (group[0]!.data as ReduceData).vars;
+    const stores = sinks.filter((s): s is StoreSink => s.kind === 'store' && s.depth === 1);
+    if (vars.length !== 1 || r.length !== 1 || r[0]!.size !== v!.size || stores.length !== 1) return none;
+    const [store] = stores as [StoreSink];
+    if (store.mode !== 'set' || store.dtype !== 'float32' || store.value.lanes === 4) return none;
+    const toRow = new Map<E, E>([[varOf(r[0]!), varOf(v!)]]);
+    const memo = new Map<E, E>();
+    const inReduction = new Set<E>();
+    for (const x of group) {
+      const own = (x.data as ReduceData).vars[0]!;
+      const back = own === r[0] ? toRow : new Map<E, E>([[varOf(own), varOf(v!)]]);
+      collect(
+        rebuild(x.args[0]!, e => back.get(e) ?? null, own === r[0] ? memo : new Map()),
+        inReduction,
+      );
+    }
+    const shared = this.largestShared(store.value, inReduction, this.deps.bit(v!));
+    if (shared === null || shared === store.value) return none;
+    const rowToReduce = new Map<E, E>([[varOf(v!), varOf(r[0]!)]]);
+    const early = this.substitute([{ ...store, value: shared }], rowToReduce)[0]!;
+    const kept = load(store.buffer, store.at, 'float32', 'f32');
+    const later = this.substitute([store], new Map([[shared, kept]]))[0]!;
+    return { sinks: sinks.map(s => (s === store ? later : s)), early };
+  }
+  /** The outermost float that contains a mathematical function, varies along the row, and is in the set. */
+  private largestShared(e: E, set: ReadonlySet<E>, row: number): E | null {
+    if (!(this.deps.free(e) & row)) return null;
+    if (set.has(e) && e.type === 'f32' && this.opCount(e) >= 16 && !this.hasReduce(e)) return e;
+    for (const a of e.args) {
+      const found = this.largestShared(a, set, row);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  private reduceLoops(
+    group: readonly E[],
+    early: StoreSink | null,
+    bound: number,
+    out: Stmt[],
+    map: Map<E, E>,
+  ): void {
     const vars = (group[0]!.data as ReduceData).vars;
     const targets: FoldTarget[] = [];
     const sinks = group.map((r): FoldSink => {
@@ -735,7 +796,7 @@ class Lowerer {
       map.set(r, accOf(result.id, result.type, result.lanes));
       return { kind: 'fold', depth: vars.length, target, set: 0, x, position };
     });
-    const body = this.gen(vars, sinks, bound);
+    const body = this.gen(vars, early === null ? sinks : [early, ...sinks], bound);
     for (const t of targets) {
       for (const set of t.sets)
         if (set !== undefined) out.push({ kind: 'set', accs: set, values: this.initial(t, set[0]!.lanes) });
@@ -821,4 +882,10 @@ class Lowerer {
       variants: [{ step: 1, body }],
     });
   }
+}
+
+function collect(e: E, into: Set<E>): void {
+  if (into.has(e)) return;
+  into.add(e);
+  for (const a of e.args) collect(a, into);
 }

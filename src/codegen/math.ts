@@ -28,30 +28,38 @@ const EXPM1 = [
   0.00019915623124688864,
 ];
 
-/** x = n·ln 2 + r with |r| ≤ ln 2 / 2; `bits` holds n as an integer. */
-function splitExp(x: E): { r: E; bits: E } {
+/** x = n·ln 2 + r with |r| ≤ ln 2 / 2; the low bits of t hold n. */
+function splitExp(x: E): { r: E; t: E } {
   const t = m.fma(x, f(Math.LOG2E), f(MAGIC));
   const n = m.sub(t, f(MAGIC));
-  const r = m.fma(n, f(-LN2_LO), m.fma(n, f(-LN2_HI), x));
-  return { r, bits: m.sub(m.bitcast(t, 'i32'), i(MAGIC_BITS)) };
+  return { r: m.fma(n, f(-LN2_LO), m.fma(n, f(-LN2_HI), x)), t: m.bitcast(t, 'i32') };
 }
+/** n, out of what splitExp left. */
+const exponentOf = (t: E): E => m.sub(t, i(MAGIC_BITS));
 /** 2ⁿ for −126 ≤ n ≤ 127. */
 const pow2 = (n: E): E => m.bitcast(m.shl(m.add(n, i(127)), i(23)), 'f32');
+/** p·2ⁿ by adding n to the exponent, for p near 1 and a normal result; only the low 9 bits of n count. */
+const scaled = (p: E, n: E): E => m.bitcast(m.add(m.bitcast(p, 'i32'), m.shl(n, i(23))), 'f32');
+const expOf = (r: E): E => m.add(m.fma(m.mul(r, r), poly(r, EXP), r), f(1));
 
 /** ≤ 1.1 ULP. Two factors 2ⁿ reach the subnormals and infinity without a branch. */
 function exp(x: E): E {
-  const c = m.pmin(m.pmax(x, f(-104)), f(89));
-  const { r, bits } = splitExp(c);
-  const p = m.add(m.fma(m.mul(r, r), poly(r, EXP), r), f(1));
-  const half = m.shr(bits, i(1));
-  return m.mul(m.mul(p, pow2(half)), pow2(m.sub(bits, half)));
+  const { r, t } = splitExp(m.pmin(m.pmax(x, f(-104)), f(89)));
+  const n = exponentOf(t);
+  const half = m.shr(n, i(1));
+  return m.mul(scaled(expOf(r), half), pow2(m.sub(n, half)));
+}
+/** exp for −80 < x < 80: no limits to watch. */
+function expModerate(x: E): E {
+  const { r, t } = splitExp(x);
+  return scaled(expOf(r), t);
 }
 
 /** eˣ − 1, |x| bounded by the caller to (−20, 88.7): 2·(h·(eʳ−1) + (h−½)) with h = 2ⁿ⁻¹ cannot overflow early. */
 function expm1Bounded(x: E): E {
-  const { r, bits } = splitExp(x);
+  const { r, t } = splitExp(x);
   const p = m.fma(m.mul(r, r), poly(r, EXPM1), r);
-  const h = pow2(m.sub(bits, i(1)));
+  const h = pow2(m.sub(exponentOf(t), i(1)));
   const y = m.fma(h, p, m.sub(h, f(0.5)));
   return m.add(y, y);
 }
@@ -139,21 +147,23 @@ function tanh(x: E): E {
   return m.copysign(m.select(m.lt(a, f(1e-4)), a, y), x);
 }
 
+const ERF_SPLIT = 0.85;
 const ERF_SMALL = [
-  1.1283791065216064, -0.3761262595653534, 0.11283600330352783, -0.026854444295167923, 0.005189535673707724,
-  -0.0008020842215046287, 7.889122935011983e-5,
+  1.1283791065216064, -0.3761257529258728, 0.11282770335674286, -0.026804570108652115, 0.0050542703829705715,
+  -0.0006332611665129662,
 ];
 const ERF_LARGE = [
-  -3.3269301638938487e-4, -1.1271225214004517, -0.6380935907363892, -0.1031479462981224, 0.02185630053281784,
-  -0.0029518739320337772, 1.8677669868338853e-4,
+  -0.0014353286242112517, -1.121825098991394, -0.6484001874923706, -0.09276153147220612, 0.0161428339779377,
+  -0.0013263350119814277,
 ];
-/** ≤ 2 ULP: x·P(x²) up to 1, beyond it 1 − e^{−Q(x)} where the error of Q hardly counts. */
+/** ≤ 2 ULP: x·P(x²) up to 0.85, beyond it 1 − e^{−Q(x)} where the error of Q hardly counts. */
 function erf(x: E): E {
   const a = m.abs(x);
   const near = m.mul(x, poly(m.mul(x, x), ERF_SMALL));
-  const c = m.pmin(a, f(4));
-  const far = m.copysign(m.sub(f(1), exp(poly(c, ERF_LARGE))), x);
-  return m.select(m.lt(a, f(1)), near, far);
+  const far = m.sub(f(1), expModerate(poly(m.pmin(a, f(4)), ERF_LARGE)));
+  const sign = m.and(m.bitcast(x, 'i32'), i(-2147483648));
+  const signed = m.bitcast(m.or(m.bitcast(far, 'i32'), sign), 'f32');
+  return m.select(m.lt(a, f(ERF_SPLIT)), near, signed);
 }
 
 const EXPANSIONS: Partial<Record<MathOp, (x: E) => E>> = {

@@ -986,7 +986,8 @@ export class Emitter {
         this.val(e.args[1]!);
         this.val(e.args[2]!);
         this.val(a);
-        this.code.op('v128.bitselect');
+        // Masks are whole lanes, so the one-instruction form means the same.
+        this.code.op(this.fma ? 'i32x4.relaxed_laneselect' : 'v128.bitselect');
         return;
       case 'fma':
         this.args(e);

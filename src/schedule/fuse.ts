@@ -78,6 +78,8 @@ interface Draft {
   /** Row reductions are in: no matrix product may join. */
   hasReduce: boolean;
   inlined: number;
+  /** Loops of reductions inside. */
+  loops: number;
   /** join, scatter, scan, host: the node it is for, and which source. */
   readonly part: { node: Node; source: number } | null;
   /** Drafts that must have run before. */
@@ -93,6 +95,8 @@ class NeedsMemory {
 }
 
 const MAX_INLINED = 400;
+/** Loops that one kernel can tell apart. */
+const MAX_LOOPS = 20;
 const CHEAP = 4;
 const COSTLY = 8;
 const FEW_ROWS = 8;
@@ -201,6 +205,7 @@ class Fuser {
       fixed: new Set(),
       hasReduce: false,
       inlined: 0,
+      loops: 0,
       part,
       after: [],
     };
@@ -313,10 +318,18 @@ class Fuser {
     if (drafts.size > 1 && (cost > CHEAP || this.loadsUp[position]! > 2)) return false;
     if (uses.length > 2 * drafts.size && cost > CHEAP) return false;
     if (!this.roomIn(uses)) return false;
-    if (cost >= COSTLY) {
-      for (const u of uses) if (evaluations(u) > 4 * Math.max(1, numel(n.shape))) return false;
+    if (cost < COSTLY) return this.passOn(n, uses);
+    // A costly value that some loops do not change is computed outside of them, or not here.
+    const placed: Use[] = [];
+    for (const u of uses) {
+      if (evaluations(u) <= 2 * Math.max(1, numel(n.shape))) placed.push(u);
+      else {
+        const scope = u.need === 'value' ? this.outward(u) : null;
+        if (scope === null) return false;
+        placed.push({ ...u, scope });
+      }
     }
-    return this.passOn(n, uses);
+    return this.passOn(n, placed);
   }
   private roomIn(uses: readonly Use[]): boolean {
     for (const u of uses) if (++u.draft.inlined > MAX_INLINED) return false;
@@ -326,49 +339,32 @@ class Fuser {
   /** Where the loops of a reduction go: right inside the loops it depends on. Null where that would repeat work. */
   private hoist(use: Use, sizes: readonly number[]): Scope | null {
     const d = use.draft;
-    const free = varsOf(use.at);
-    if (free === null) return null;
-    const left = new Set(free);
-    const blocks = visible(use.scope);
-    let last: { scope: Scope; block: Block } | null = null;
-    let rows = 1;
-    let rootRows = 1;
-    let split: { scope: Scope; block: Block; mine: LoopVar[] } | null = null;
-    let done = false;
-    for (const { scope, block } of blocks) {
-      const mine = block.vars.filter(v => left.has(v));
-      if (done) {
-        if (mine.length > 0) return null;
-        continue;
-      }
-      if (mine.length === block.vars.length) {
-        last = { scope, block };
-      } else {
-        done = true;
-        if (mine.length > 0) split = { scope, block, mine };
-      }
-      for (const v of mine) {
-        left.delete(v);
-        rows *= v.size;
-        if (scope.parent === null) rootRows *= v.size;
-      }
-    }
-    if (left.size > 0 || d.core !== null || d.kind !== 'loop') return null;
+    if (d.core !== null || d.kind !== 'loop' || d.loops >= MAX_LOOPS) return null;
+    const place = placeOf(use);
+    if (place === null) return null;
     // Much work inside few outer loops leaves the other threads idle: better a kernel of its own.
     const row = sizes.reduce((p, s) => p * s, 1);
-    if (rootRows < FEW_ROWS && rows * row >= MUCH) return null;
-    if (split !== null) {
-      const { scope, block, mine } = split;
-      if (mine.some(v => d.fixed.has(v)) || block.vars.some(v => d.fixed.has(v))) return null;
-      const outer: Block = { vars: mine };
-      scope.list.splice(scope.list.indexOf(block), 0, outer);
-      block.vars = block.vars.filter(v => !mine.includes(v));
-      last = { scope, block: outer };
-    }
+    if (place.rootRows < FEW_ROWS && place.rows * row >= MUCH) return null;
+    if (!this.splitAt(d, place)) return null;
     d.hasReduce = true;
-    return last === null
-      ? { parent: null, list: rootList(use.scope), end: null }
-      : { parent: last.scope.parent, list: last.scope.list, end: last.block };
+    d.loops += sizes.length;
+    return place.scope();
+  }
+  /** The scope right inside the loops that a value depends on, with the others further in. */
+  private outward(use: Use): Scope | null {
+    const place = placeOf(use);
+    if (place === null || use.draft.core !== null || !this.splitAt(use.draft, place)) return null;
+    return place.scope();
+  }
+  private splitAt(d: Draft, place: Place): boolean {
+    if (place.split === null) return true;
+    const { block, scope, mine } = place.split;
+    if (block.vars.some(v => d.fixed.has(v))) return false;
+    const outer: Block = { vars: mine };
+    scope.list.splice(scope.list.indexOf(block), 0, outer);
+    block.vars = block.vars.filter(v => !mine.includes(v));
+    place.last = { scope, block: outer };
+    return true;
   }
 
   private inlineMatmul(n: Node, uses: readonly Use[], drafts: ReadonlySet<Draft>): boolean {
@@ -712,6 +708,55 @@ function varsOf(at: readonly Affine[]): Set<LoopVar> | null {
     }
   }
   return out;
+}
+/** The loops that a use depends on, as a prefix of the loops around it. */
+interface Place {
+  /** Combinations of those loops; of the kernel's own among them. */
+  readonly rows: number;
+  readonly rootRows: number;
+  /** A block of which only some loops count: it has to be split. */
+  readonly split: { scope: Scope; block: Block; mine: LoopVar[] } | null;
+  last: { scope: Scope; block: Block } | null;
+  scope(): Scope;
+}
+/** Null where the loops are no prefix, or the index is computed at run time. */
+function placeOf(use: Use): Place | null {
+  const free = varsOf(use.at);
+  if (free === null) return null;
+  const left = new Set(free);
+  let rows = 1;
+  let rootRows = 1;
+  let last: Place['last'] = null;
+  let split: Place['split'] = null;
+  let done = false;
+  for (const { scope, block } of visible(use.scope)) {
+    const mine = block.vars.filter(v => left.has(v));
+    if (done) {
+      if (mine.length > 0) return null;
+      continue;
+    }
+    if (mine.length === block.vars.length) last = { scope, block };
+    else {
+      done = true;
+      if (mine.length > 0) split = { scope, block, mine };
+    }
+    for (const v of mine) {
+      left.delete(v);
+      rows *= v.size;
+      if (scope.parent === null) rootRows *= v.size;
+    }
+  }
+  if (left.size > 0) return null;
+  return {
+    rows,
+    rootRows,
+    split,
+    last,
+    scope(): Scope {
+      if (this.last === null) return { parent: null, list: rootList(use.scope), end: null };
+      return { parent: this.last.scope.parent, list: this.last.scope.list, end: this.last.block };
+    },
+  };
 }
 /** How often a value at this use would be computed: all loops up to the last one it depends on. */
 function evaluations(u: Use): number {
