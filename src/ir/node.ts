@@ -13,6 +13,8 @@ export interface Storage {
   readonly byteLength: number;
 }
 
+let serials = 0;
+
 export class Node<A = unknown> {
   readonly op: OpDef;
   src: readonly Node[];
@@ -22,6 +24,8 @@ export class Node<A = unknown> {
   readonly device: string;
   hash: number;
   needsGrad: boolean;
+  /** Counts up in the order of building: what was built inside a function has a larger one than what it found. */
+  readonly serial: number;
   /** Set once the value exists: from then on the node is a source. */
   value: Storage | null = null;
   /** The tensor that gets `.grad`, where this is a leaf; opaque here. */
@@ -56,8 +60,11 @@ export class Node<A = unknown> {
     this.device = device;
     this.hash = hash;
     this.needsGrad = needsGrad;
+    this.serial = ++serials;
   }
 }
+/** The serial of the newest node. */
+export const newestSerial = (): number => serials;
 
 export const mix = (h: number, x: number): number => {
   let k = Math.imul(h ^ x, 0x9e3779b1);
