@@ -1,8 +1,6 @@
 // Connects the platform that the build chose (Node here; the browser build swaps the import) with the library.
 
-import { macrotask, write } from './runtime/platform.node.ts';
-import { setLog } from './tensor/realize.ts';
+import { macrotask } from './runtime/platform.node.ts';
 import { setMacrotask } from './tensor/yield.ts';
 
 setMacrotask(macrotask);
-setLog(write);

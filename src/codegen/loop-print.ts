@@ -21,9 +21,23 @@ export function printLoops(p: LoopProgram): string {
     return [...terms, ...(a.c !== 0 || terms.length === 0 ? [`${a.c}`] : [])].join(' + ');
   };
   const wide = (e: E): string => (e.lanes === 4 ? '⁴' : '');
-  const expr = (e: E, depth = 0): string => {
-    if (depth > 40) return '…';
-    const go = (x: E): string => expr(x, depth + 1);
+  // A value that occurs more than once gets a line and a name of its own.
+  const uses = countUses(p.body);
+  const named = new Map<E, string>();
+  const lines: string[] = [];
+  let indent = '';
+  const expr = (e: E): string => {
+    const had = named.get(e);
+    if (had !== undefined) return had;
+    const text = plain(e);
+    if ((uses.get(e) ?? 0) < 2 || TRIVIAL.has(e.op)) return text;
+    const name = `t${named.size}${wide(e)}`;
+    named.set(e, name);
+    lines.push(`${indent}${name} = ${text}`);
+    return name;
+  };
+  const plain = (e: E): string => {
+    const go = (x: E): string => expr(x);
     switch (e.op) {
       case 'const':
         return String(e.value);
@@ -52,25 +66,50 @@ export function printLoops(p: LoopProgram): string {
       }
     }
   };
-  const lines: string[] = [];
-  const put = (list: readonly Stmt[], indent: string): void => {
+  const put = (list: readonly Stmt[], at0: string): void => {
     for (const s of list) {
+      indent = at0;
+      named.clear();
       if (s.kind === 'set') {
         s.accs.forEach((a, i) => {
-          lines.push(`${indent}a${a.id}${a.lanes === 4 ? '⁴' : ''} = ${expr(s.values[i]!)}`);
+          const value = expr(s.values[i]!);
+          lines.push(`${indent}a${a.id}${a.lanes === 4 ? '⁴' : ''} = ${value}`);
         });
       } else if (s.kind === 'store') {
         const step = s.value.lanes === 4 && s.step !== 1 ? ` by ${s.step}` : '';
-        lines.push(`${indent}b${s.buffer}[${at(s.at)}${step}] = ${expr(s.value)}`);
+        const value = expr(s.value);
+        lines.push(`${indent}b${s.buffer}[${at(s.at)}${step}] = ${value}`);
       } else if (s.kind === 'let') lines.push(`${indent}${nameOf(s.v)} = ${expr(s.value)}`);
       else {
         for (const v of s.variants) {
-          lines.push(`${indent}for ${nameOf(s.v)} in ${expr(s.from)} … ${expr(s.to)} by ${v.step}`);
-          put(v.body, `${indent}  `);
+          lines.push(`${at0}for ${nameOf(s.v)} in ${expr(s.from)} … ${expr(s.to)} by ${v.step}`);
+          put(v.body, `${at0}  `);
         }
       }
     }
   };
   put(p.body, '');
   return lines.join('\n');
+}
+
+const TRIVIAL: ReadonlySet<string> = new Set(['const', 'var', 'acc', 'param', 'splat']);
+function countUses(body: readonly Stmt[]): Map<E, number> {
+  const uses = new Map<E, number>();
+  const visit = (e: E): void => {
+    const n = uses.get(e) ?? 0;
+    uses.set(e, n + 1);
+    if (n > 0) return;
+    e.args.forEach(visit);
+    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
+    for (const [t] of at?.terms ?? []) visit(t);
+  };
+  const walk = (list: readonly Stmt[]): void => {
+    for (const s of list) {
+      if (s.kind === 'for') for (const v of s.variants) walk(v.body);
+      else if (s.kind === 'set') s.values.forEach(visit);
+      else visit(s.value);
+    }
+  };
+  walk(body);
+  return uses;
 }

@@ -2,11 +2,15 @@
 // In: a program spec. Out: an Executable. Not its job: buffers' policy and code storage (cpu.ts).
 
 import { type DType, readElement, typedArray, writeElement } from '../base/dtype.ts';
+import { flag } from '../base/env.ts';
+import { log } from '../base/log.ts';
+import { printLoops } from '../codegen/loop-print.ts';
 import { lower } from '../codegen/lower.ts';
 import { emitLoops, type Target } from '../codegen/wasm.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
 import type { HostScalar } from '../ir/ops/elementwise.ts';
+import { withExprs } from '../ir/scalar.ts';
 import { emitGemm, gemmLimit } from '../kernels/gemm.ts';
 import { cutRange, NS_PER_OP, type Pieces } from '../kernels/pieces.ts';
 import { fuse } from '../schedule/fuse.ts';
@@ -25,6 +29,7 @@ const WAKE_FROM_NS = 150_000;
 function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
   if (k.kind === 'gemm') return emitGemm(k, target);
   const program = lower(k);
+  if (flag('DEBUG') >= 4) log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
   const emitted = emitLoops(program, k.exprs, k.buffers.length, target);
   const align = program.range >= 1024 ? 16 : 1;
   return { pieces: [{ emitted, tasks: cutRange(program.range, k.work * NS_PER_OP, align) }], scratch: [] };

@@ -1,11 +1,12 @@
 // What a page gives: web workers where it is cross-origin isolated, a message channel as macrotask, flags in the query.
 
 import { setFlagSource } from '../base/env.ts';
-import { setPlatform, setWarn } from './pool.ts';
+import { setLog } from '../base/log.ts';
+import { setPlatform } from './pool.ts';
 
 const query = new URLSearchParams(globalThis.location?.search ?? '');
 setFlagSource(name => query.get(name) ?? undefined);
-setWarn(text => {
+setLog(text => {
   console.warn(text);
 });
 const isolated = globalThis.crossOriginIsolated === true;
@@ -42,6 +43,3 @@ export const macrotask = (): Promise<void> =>
     waiting.push(r);
     channel.port2.postMessage(0);
   });
-export const write = (text: string): void => {
-  console.log(text);
-};

@@ -4,10 +4,11 @@ import { availableParallelism } from 'node:os';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { setFlagSource } from '../base/env.ts';
-import { setPlatform, setWarn } from './pool.ts';
+import { setLog } from '../base/log.ts';
+import { setPlatform } from './pool.ts';
 
 setFlagSource(name => process.env[name]);
-setWarn(text => {
+setLog(text => {
   process.stderr.write(`${text}\n`);
 });
 setPlatform({
@@ -26,6 +27,3 @@ setPlatform({
   },
 });
 export const macrotask = (): Promise<void> => immediate();
-export const write = (text: string): void => {
-  process.stderr.write(`${text}\n`);
-};

@@ -2,6 +2,7 @@
 // In: a memory and the bytes of modules. Out: how many workers are ready. Not its job: deciding what to run.
 
 import { DeviceError } from '../base/errors.ts';
+import { warnOnce } from '../base/log.ts';
 import { CTRL } from './control.ts';
 
 /** Starts one thread that runs `source` and gets `data`; chosen by the platform's build. */
@@ -134,16 +135,4 @@ export class Pool {
     await Promise.all(this.workers.map(w => w.terminate()));
     this.workers.length = 0;
   }
-}
-
-const warned = new Set<string>();
-let warn: (text: string) => void = () => {};
-/** Where warnings go; the platform sets console.warn. */
-export const setWarn = (f: (text: string) => void): void => {
-  warn = f;
-};
-export function warnOnce(text: string): void {
-  if (warned.has(text)) return;
-  warned.add(text);
-  warn(text);
 }

@@ -6,6 +6,7 @@ import type { DType } from '../base/dtype.ts';
 import { DTYPES } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
 import { CompileError, show, showShape } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import { numel, type Shape } from '../base/shape.ts';
 import { gradMode, type Node, type Storage, toposort } from '../ir/node.ts';
 import { describe } from '../ir/op.ts';
@@ -16,7 +17,7 @@ import type { TensorCore } from './core.ts';
 import { type HostState, type Recorder, Scalar, setRecorder } from './host.ts';
 import { synchronous } from './modes.ts';
 import { isTensor } from './operand.ts';
-import { checkThere, debugLog, flushCells, planFor, realize, type Template } from './realize.ts';
+import { checkThere, flushCells, planFor, realize, type Template } from './realize.ts';
 import { outside, type Recording, recording, structure } from './record.ts';
 import { Tensor } from './tensor.ts';
 
@@ -392,7 +393,7 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
     } else if (n.op.bound) uniforms.push(scalarOf(n));
   }
   if (flag('DEBUG') > 0)
-    debugLog(
+    log(
       `compile: recorded ${order.length} nodes, ${changed.length} changed tensors, ${grads.length} gradients, ${outputs.length} results`,
     );
   return {

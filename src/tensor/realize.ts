@@ -5,6 +5,7 @@
 import type { DType } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
 import { CompileError } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import type { Shape } from '../base/shape.ts';
 import { sameShape } from '../base/shape.ts';
 import { printGraph } from '../ir/graph-print.ts';
@@ -164,13 +165,6 @@ function compileRoots(
   }
   return e;
 }
-
-let log: (text: string) => void = () => {};
-/** Where DEBUG output goes; the platform sets it. */
-export const setLog = (f: (text: string) => void): void => {
-  log = f;
-};
-export const debugLog = (text: string): void => log(text);
 
 // ---- realise ------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,23 @@
+// tenon/viz: data to SVG text, without a framework and without a DOM.
+
+export { type Axis, chart, type FigureOptions, figure, type Panel } from './chart.ts';
+export { diverging, mix } from './color.ts';
+export { type Contour, contours, type Grid, type Point } from './contour.ts';
+export {
+  type BandsOptions,
+  bands,
+  type DotsOptions,
+  dots,
+  type Frame,
+  isoline,
+  type LegendEntry,
+  type LineOptions,
+  line,
+  type Mark,
+  type NoteOptions,
+  note,
+  rule,
+} from './marks.ts';
+export { type NetworkLayer, type NetworkLink, type NetworkOptions, network } from './network.ts';
+export { formatTick, formatValue, type Interval, linearScale, logScale, type Scale } from './scale.ts';
+export { seriesColor, THEME } from './theme.ts';
