@@ -1,5 +1,6 @@
 import './platform.ts';
 
+export * from './data/generators.ts';
 export * as F from './nn/functional.ts';
 export { Adam, AdamW } from './optim/adam.ts';
 export { SGD } from './optim/sgd.ts';

@@ -1,0 +1,183 @@
+// Small data sets made from a formula: the line, shapes in the plane, logic tables, rings.
+// In: how many points and a seed. Out: tensors, features (n, d) in float32 and labels (n) in int64.
+// Not its job: files, batches.
+
+import { show, showShape, ValueError } from '../base/errors.ts';
+import { tensor } from '../tensor/create.ts';
+import { cat } from '../tensor/movement.ts';
+import { defaultGenerator, type Generator, rand, randn, randperm } from '../tensor/random.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** Features and what belongs to them: classes (n), or numbers (n, 1). */
+export interface Samples {
+  readonly x: Tensor;
+  readonly y: Tensor;
+}
+export interface Drawn {
+  /** Draws from this stream. Default: the one that `manualSeed` restarts. */
+  readonly generator?: Generator;
+}
+const stream = ({ generator = defaultGenerator }: Drawn): { generator: Generator } => ({ generator });
+function count(op: string, n: number, least: number): void {
+  if (!Number.isInteger(n) || n < least)
+    throw new ValueError(op, `the number of points must be an integer >= ${least}`, show(n), '');
+}
+
+/**
+ * `n` points on the line y = x, evenly spaced around 0: x = −(n−1)/2 … (n−1)/2.
+ * Shape: x (n, 1), y (n, 1). Default n = 7: −3 … 3.
+ */
+export function makeLine(n = 7): Samples {
+  count('makeLine', n, 2);
+  const x = tensor(
+    Array.from({ length: n }, (_, i) => [i - (n - 1) / 2]),
+    { dtype: 'float32' },
+  );
+  return { x, y: x.clone() };
+}
+
+// ---- shapes ------------------------------------------------------------------------------------------------------------
+
+export type Shape2d = 'circle' | 'triangle' | 'square';
+export const SHAPES: readonly Shape2d[] = ['circle', 'triangle', 'square'];
+
+/** Half of the plane's area 4 lies inside each shape, so that a guess is right for half of the points. */
+const RADIUS = Math.sqrt(2 / Math.PI);
+const HALF_SIDE = Math.SQRT1_2;
+const INSIDE: Readonly<Record<Shape2d, (x: number, y: number) => boolean>> = {
+  circle: (x, y) => x * x + y * y <= RADIUS * RADIUS,
+  // Corners (−1, −1), (1, −1), (0, 1). No triangle in the plane is larger than half of it; those that are have a whole side.
+  triangle: (x, y) => y >= -1 && Math.abs(x) <= (1 - y) / 2,
+  square: (x, y) => Math.abs(x) <= HALF_SIDE && Math.abs(y) <= HALF_SIDE,
+};
+/** Whether the point (x, y) lies inside the shape, its border included. */
+export function insideShape(shape: Shape2d, x: number, y: number): boolean {
+  const inside = INSIDE[shape];
+  if (inside === undefined)
+    throw new ValueError('insideShape', `shapes are ${SHAPES.join(', ')}`, show(shape), '');
+  return inside(x, y);
+}
+
+/**
+ * `n` points spread evenly over [−1, 1]², 1 where inside the shape and 0 where outside. Each shape holds
+ * half of the area: a circle of radius √(2/π), a square of side √2, the triangle (−1, −1), (1, −1), (0, 1).
+ * Shape: x (n, 2), y (n).
+ */
+export function makeShape(shape: Shape2d, n: number, options: Drawn = {}): Samples {
+  count('makeShape', n, 1);
+  insideShape(shape, 0, 0);
+  const x = rand([n, 2], stream(options)).mul(2).sub(1).realize();
+  const p = x.dataSync();
+  const labels = BigInt64Array.from({ length: n }, (_, i) =>
+    insideShape(shape, Number(p[2 * i]), Number(p[2 * i + 1])) ? 1n : 0n,
+  );
+  return { x, y: tensor(labels) };
+}
+
+/** How many of the labels each class has: [n₀, n₁, …]. */
+export function classCounts(y: Tensor): number[] {
+  return Array.from(y.bincount().dataSync(), Number);
+}
+
+// ---- tables ------------------------------------------------------------------------------------------------------------
+
+/** The four rows of a logic function: x (4, 2) = 00, 01, 10, 11; y (4). */
+export function truthTable(operation: 'and' | 'or' | 'xor'): Samples {
+  const value = { and: [0, 0, 0, 1], or: [0, 1, 1, 1], xor: [0, 1, 1, 0] }[operation];
+  if (value === undefined)
+    throw new ValueError('truthTable', 'operations are and, or, xor', show(operation), '');
+  return {
+    x: tensor([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+    ]),
+    y: tensor(value, { dtype: 'int64' }),
+  };
+}
+
+// ---- rings -------------------------------------------------------------------------------------------------------------
+
+export interface RingsOptions extends Drawn {
+  /** Radius of class 0. Default 1. */
+  readonly rIn?: number;
+  /** Radius of class 1. Default 2. */
+  readonly rOut?: number;
+  /** Standard deviation of the radius. Default .1. */
+  readonly noise?: number;
+  /** Scale each coordinate to mean 0 and standard deviation 1. Default true. */
+  readonly standardize?: boolean;
+  /** false: class 0 first, then class 1. Default true. */
+  readonly shuffle?: boolean;
+}
+/**
+ * Two rings around the origin, n/2 points each: angle uniform, radius rIn (class 0) or rOut (class 1) plus normal noise.
+ * Shape: x (n, 2), y (n).
+ */
+export function makeRings(n: number, options: RingsOptions = {}): Samples {
+  const { rIn = 1, rOut = 2, noise = 0.1, standardize: scaled = true, shuffle = true } = options;
+  count('makeRings', n, 2);
+  if (!(noise >= 0)) throw new ValueError('makeRings', 'noise must be >= 0', show(noise), '');
+  const draw = stream(options);
+  const inner = Math.floor(n / 2);
+  const y = tensor(BigInt64Array.from({ length: n }, (_, i) => (i < inner ? 0n : 1n)));
+  const radius = y
+    .to('float32')
+    .mul(rOut - rIn)
+    .add(rIn)
+    .add(randn(n, draw).mul(noise));
+  const angle = rand(n, draw).mul(2 * Math.PI);
+  const points = cat([radius.mul(angle.cos()).unsqueeze(1), radius.mul(angle.sin()).unsqueeze(1)], 1);
+  const x = (scaled ? standardize(points) : points).realize();
+  if (!shuffle) return { x, y };
+  const order = randperm(n, draw);
+  return { x: x.indexSelect(0, order).realize(), y: y.indexSelect(0, order).realize() };
+}
+
+/** (x − mean) / std of each column, the population's std; a column that does not vary becomes 0. */
+export function standardize(x: Tensor): Tensor {
+  const { mean, std } = columnStats(x);
+  return x.sub(mean).div(std);
+}
+function columnStats(x: Tensor): { mean: Tensor; std: Tensor } {
+  const std = x.std(0, { correction: 0, keepdim: true });
+  return { mean: x.mean(0, { keepdim: true }), std: std.where(std.gt(0), 1) };
+}
+
+// ---- splitting ---------------------------------------------------------------------------------------------------------
+
+export interface SplitOptions extends Drawn {
+  /** Share of the rows, or (from 1 up) their number, that goes to the test part. Default .2. */
+  readonly testSize?: number;
+  /** Default true; false cuts off the last rows. */
+  readonly shuffle?: boolean;
+}
+/** One part of the rows of all tensors for training, the rest for testing; rows stay together. */
+export function trainTestSplit<T extends readonly Tensor[]>(
+  tensors: T,
+  options: SplitOptions = {},
+): { train: { [K in keyof T]: Tensor }; test: { [K in keyof T]: Tensor } } {
+  const { testSize = 0.2, shuffle = true } = options;
+  const n = tensors[0]?.shape[0] ?? 0;
+  const odd = tensors.find(t => t.shape[0] !== n);
+  if (odd !== undefined)
+    throw new ValueError('trainTestSplit', `all tensors must have ${n} rows`, showShape(odd.shape), '');
+  const held = testSize < 1 ? Math.round(n * testSize) : testSize;
+  if (!(Number.isInteger(held) && held > 0 && held < n))
+    throw new ValueError(
+      'trainTestSplit',
+      'both parts must have at least one row',
+      `testSize ${testSize} of ${n} rows`,
+      'give a share between 0 and 1, or a number of rows',
+    );
+  const order = shuffle ? randperm(n, stream(options)).realize() : null;
+  const part = (from: number, length: number) =>
+    tensors.map(t =>
+      (order === null
+        ? t.narrow(0, from, length).clone()
+        : t.indexSelect(0, order.narrow(0, from, length))
+      ).realize(),
+    ) as { [K in keyof T]: Tensor };
+  return { train: part(0, n - held), test: part(n - held, held) };
+}
