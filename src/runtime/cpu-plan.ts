@@ -281,6 +281,9 @@ export class CpuPlan implements Executable {
     return { kind: 'copy', home, bytes: v.bytes };
   }
 
+  private isSource(h: Home): boolean {
+    return h.kind === 'external' && h.index < this.targetAt;
+  }
   private addressOf(h: Home): number {
     if (h.kind === 'arena') return this.device.arena(this.arenaBytes) + this.offsets[h.life]!;
     return h.kind === 'external' ? this.external[h.index]!.ptr : this.block + h.offset;
@@ -321,7 +324,7 @@ export class CpuPlan implements Executable {
       this.writeUniforms(uniforms);
       // Copies of sources are taken before anything can replace them.
       this.results.forEach((r, i) => {
-        if ((r.kind === 'copy' || r.kind === 'commit') && r.home.kind === 'external') {
+        if ((r.kind === 'copy' || r.kind === 'commit') && this.isSource(r.home)) {
           out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
         }
       });
