@@ -514,7 +514,9 @@ class Lowerer {
     const e = accOf(end.id, 'i32', 1);
     const [v0, v1] = vars;
     const hoisted = sinks.some(s => s.depth === 0);
-    if (v0 === undefined || serial || hoisted || this.unrolls(v0, vars, sinks)) {
+    // A plain run over elements is the same code for any size, so that equal updates of many tensors are one kernel.
+    const plain = vars.length === 1 && !this.hasLoopsInside(sinks);
+    if (v0 === undefined || serial || hoisted || (!plain && this.unrolls(v0, vars, sinks))) {
       return { body: this.gen(vars, sinks, 0), range: 1 };
     }
     // Too few rows to share: count pairs of rows and columns instead.
@@ -568,7 +570,7 @@ class Lowerer {
     const rest = vars.slice(1);
     const inside = sinks.map(s => ({ ...s, depth: s.depth - 1 }));
     const now = bound | this.deps.bit(v);
-    const wide = this.isWide(v, vars, sinks);
+    const wide = this.isWide(v, vars, sinks, from !== null);
     if (from === null && this.unrolls(v, vars, sinks)) return this.unrolled(v, rest, inside, bound, wide);
     const one = m.const(0, 'i32');
     const variants: { step: number; body: Stmt[] }[] = [];
@@ -597,8 +599,8 @@ class Lowerer {
   private setFor(sinks: readonly Sink[], set: number): number {
     return sinks.some(s => s.kind === 'fold') ? set : 0;
   }
-  private isWide(v: LoopVar, vars: readonly LoopVar[], sinks: readonly Sink[]): boolean {
-    if (v.size < 4) return false;
+  private isWide(v: LoopVar, vars: readonly LoopVar[], sinks: readonly Sink[], anySize: boolean): boolean {
+    if (v.size < 4 && !(anySize && vars.length === 1)) return false;
     if (v === this.laneVar) return true;
     if (this.laneVar !== null && this.insideLanes(sinks)) return false;
     const innermost = vars.length === 1 || sinks.every(s => s.depth === 1);

@@ -268,7 +268,15 @@ export const m = {
     if (c.op === 'const') return c.value ? a : b;
     return a === b ? a : op('select', a.type, [c, a, b]);
   },
-  convert: (x: E, type: ComputeType): E => (x.type === type ? x : op('convert', type, [x])),
+  convert: (x: E, type: ComputeType): E => {
+    if (x.type === type) return x;
+    // The low word of an int64 in memory is read by itself: four of them fill a vector.
+    if (x.type === 'i64' && type === 'i32' && x.op === 'load') {
+      const d = x.data as LoadData;
+      return load(d.buffer, d.at, d.dtype, 'i32', x.args[0] ?? null);
+    }
+    return op('convert', type, [x]);
+  },
   bitcast: (x: E, type: ComputeType): E => (x.type === type ? x : op('bitcast', type, [x])),
   math: (name: MathOp, ...args: E[]): E => op(name, args[0]!.type, args),
   exp: un('exp'),

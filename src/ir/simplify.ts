@@ -23,9 +23,14 @@ const canonicalize: Rule[] = [
     if (n.op !== (castDef as unknown as typeof n.op)) return null;
     const [x] = n.src as [Node];
     if (x.dtype === n.dtype) return x;
-    if (x.op !== n.op) return null;
+    if (x.op !== n.op || x.value !== null) return null;
     const inner = x.src[0]!;
     return widens(inner, x) ? cast(inner, n.dtype) : null;
+  },
+  // a reduction that drops its dims is one that keeps them, relabelled: so that both forms are one node
+  n => {
+    if (n.op.kind !== 'reduce' || (n.attrs as ReduceAttrs).keepdim) return null;
+    return reshape(build(n.op, n.src, { ...(n.attrs as ReduceAttrs), keepdim: true }), n.shape);
   },
   // reshape(reshape(x)), and reshape to the shape it has
   n => {

@@ -530,6 +530,7 @@ class Fuser {
   private hostFor(n: Node, uses: readonly Use[]): Use | null {
     const kind = n.op.kind;
     if (OWN_KERNEL.has(kind) || n.op.relabels) return null;
+    const costly = this.costUp[this.position.get(n)!]! >= COSTLY;
     for (const u of uses) {
       const d = u.draft;
       if (uses.some(o => o.draft === d && o.need !== 'value')) continue;
@@ -537,13 +538,22 @@ class Fuser {
       if (d.stores.length >= 8 || d.inlined > MAX_INLINED / 2) continue;
       if (kind === 'reduce' && d.core !== null) continue;
       if (d.core !== null && d.stores.length >= 3) continue;
-      const level = levelOf(u, d);
-      if (level === undefined) continue;
-      if (d.core !== null && level !== d.blocks[d.blocks.length - 1]) continue;
+      // A costly value that the kernel also needs elsewhere in a row would be computed there again.
+      if (costly && uses.some(o => o !== u && o.draft === d)) continue;
+      if (d.core !== null && levelOf(u, d) !== d.blocks[d.blocks.length - 1]) continue;
       if (uses.some(o => o.draft !== d && this.dependsOn(d, o.draft))) continue;
+      const level = levelOf(u, d) ?? this.newLevel(u);
+      if (level === undefined) continue;
       return { ...u, scope: { parent: null, list: d.blocks, end: level } };
     }
     return null;
+  }
+
+  /** Splits the loops of the kernel so that the use stands right inside some of them. */
+  private newLevel(u: Use): Block | undefined {
+    const place = runsOverLoops(u) ? placeOf(u) : null;
+    if (place === null || place.split === null || !this.splitAt(u.draft, place)) return undefined;
+    return place.last!.block;
   }
 
   /** Whether d needs a result of `other`, directly or through further kernels. */
@@ -775,17 +785,23 @@ function isIdentity(u: Use, d: Draft): boolean {
     u.scope.parent === null && levelOf(u, d) === (d.blocks[d.blocks.length - 1] ?? null) && u.need === 'value'
   );
 }
-/** The block up to which the use runs over all loops, each once and with stride 1; undefined where it does not. */
-function levelOf(u: Use, d: Draft): Block | null | undefined {
+/** The loops of an index whose every dim is one loop with stride 1, or a constant 0; null for others. */
+function runsOverLoops(u: Use): Set<LoopVar> | null {
   const seen = new Set<LoopVar>();
   for (const a of u.at) {
-    if (a.c !== 0 || a.terms.length > 1) return undefined;
+    if (a.c !== 0 || a.terms.length > 1) return null;
     if (a.terms.length === 0) continue;
     const [e, k] = a.terms[0]!;
     const v = loopVarOf(e);
-    if (v === null || k !== 1 || seen.has(v)) return undefined;
+    if (v === null || k !== 1 || seen.has(v)) return null;
     seen.add(v);
   }
+  return seen;
+}
+/** The block up to which the use runs over all loops, each once and with stride 1; undefined where it does not. */
+function levelOf(u: Use, d: Draft): Block | null | undefined {
+  const seen = runsOverLoops(u);
+  if (seen === null) return undefined;
   let last: Block | null = null;
   let left = seen.size;
   for (const b of d.blocks) {
@@ -927,7 +943,8 @@ class KernelBuilder {
     for (const s of d.stores) {
       const at = s.at.map(a => this.now(a));
       let value: E;
-      let to = linear(at, s.node.shape);
+      // The loops of a scatter run over its values, which may have fewer dims than the base.
+      let to = d.kind === 'scatter' ? null : linear(at, s.node.shape);
       let mode: KernelStore['mode'] = 'set';
       if (d.kind === 'join') value = this.expr(part!.node.src[part!.source]!, this.partIndex(at), null);
       else if (d.kind === 'scan') {
@@ -951,7 +968,7 @@ class KernelBuilder {
       } else value = this.compute(s.node, at, null);
       stores.push({
         buffer: this.buffer(this.valueFor(s.node)),
-        at: to,
+        at: to!,
         dtype: s.node.dtype,
         value,
         depth: this.depthOf(s),
@@ -1187,10 +1204,6 @@ const AGAIN = Symbol('build the kernel again');
 /** An integer index as i32: of an int64 in memory only the low word is read. */
 function lowWord(e: E): E {
   if (e.type !== 'i64') return e;
-  if (e.op === 'load') {
-    const d = e.data as LoadData;
-    return load(d.buffer, d.at, d.dtype, 'i32', e.args[0] ?? null);
-  }
   if (e.op === 'convert' && e.args[0]!.type === 'i32') return e.args[0]!;
   if (e.op === 'select') return m.select(e.args[0]!, lowWord(e.args[1]!), lowWord(e.args[2]!));
   return m.convert(e, 'i32');

@@ -99,6 +99,10 @@ export function orderKernels(
   };
   for (let i = 0; i < n; i++) if (!late[i] && !dependsOnLate(i, deps, late)) place(i);
   const checkAt = canFail.some(Boolean) ? order.length : -1;
+  // What nobody reads comes last: the updates of all parameters side by side, so that equal ones run as one.
+  const read = new Set<number>();
+  for (const d of deps) for (const x of d) read.add(x);
+  for (let i = 0; i < n; i++) if (read.has(i)) place(i);
   for (let i = 0; i < n; i++) place(i);
   return { order, direct, checkAt };
 }
