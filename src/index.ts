@@ -1,14 +1,20 @@
 import './platform.ts';
 
+export type { DType } from './base/dtype.ts';
 export * from './data/generators.ts';
 export * as F from './nn/functional.ts';
 export { Adam, AdamW } from './optim/adam.ts';
 export { SGD } from './optim/sgd.ts';
 export { getDevice } from './runtime/devices.ts';
+export * as autograd from './tensor/autograd.ts';
+export * from './tensor/combine.ts';
 export { compile } from './tensor/compile.ts';
 export * from './tensor/create.ts';
-export { range } from './tensor/indexing.ts';
+export * from './tensor/functions.ts';
+export { type Index, range } from './tensor/indexing.ts';
+export { cdist, dist, tensordot } from './tensor/linalg.ts';
 export { noGrad } from './tensor/modes.ts';
 export { cat, stack } from './tensor/movement.ts';
 export * from './tensor/random.ts';
+export { searchsorted } from './tensor/sort.ts';
 export { Tensor } from './tensor/tensor.ts';

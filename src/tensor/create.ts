@@ -300,6 +300,5 @@ export function meshgrid(tensors: readonly Tensor[], options: { indexing?: 'ij' 
   const shape = list.map(t => t.numel);
   const grids = list.map((t, d) => t.reshape(shape.map((_, k) => (k === d ? t.numel : 1))).expand(shape));
   if (!swapped) return grids;
-  const flipped = grids.map(g => g.transpose(0, 1));
-  return [flipped[1]!, flipped[0]!, ...flipped.slice(2)];
+  return [grids[1]!, grids[0]!, ...grids.slice(2)];
 }
