@@ -3,8 +3,9 @@
 // L1 while MT rows of A pass from L2. Measured figures are in bench/results.
 
 import type { DType } from '../base/dtype.ts';
-import { type Emitted, Emitter, type Target } from '../codegen/wasm.ts';
+import { Emitter } from '../codegen/wasm.ts';
 import { I32, V128 } from '../codegen/wasm-asm.ts';
+import type { Emitted, Target } from '../codegen/wasm-target.ts';
 import { Dependence } from '../codegen/widen.ts';
 import type { Affine, E, LoopVar } from '../ir/scalar.ts';
 import {

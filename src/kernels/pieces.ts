@@ -1,7 +1,7 @@
 // What a kernel becomes on the cpu: functions with the ranges that they run over.
 // In: nothing. Out: types, and how a range is cut between threads.
 
-import type { Emitted } from '../codegen/wasm.ts';
+import type { Emitted } from '../codegen/wasm-target.ts';
 
 /** One function with its tasks: ranges that any thread may run, in any order. */
 export interface Piece {

@@ -1,8 +1,8 @@
 // The control block in the first page of the memory, and the WASM module that runs command lists and the worker loop.
 // In: nothing. Out: addresses and bytes. Not its job: starting threads (pool.ts).
 
-import { KERNEL_TYPE } from '../codegen/wasm.ts';
 import { assemble, Code, type FuncType, I32 } from '../codegen/wasm-asm.ts';
+import { KERNEL_TYPE } from '../codegen/wasm-target.ts';
 
 /** Addresses. Words that different threads write lie on cache lines of their own. */
 export const CTRL = {

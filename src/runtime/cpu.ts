@@ -4,8 +4,8 @@
 
 import { flag } from '../base/env.ts';
 import { DeviceError, ValueError } from '../base/errors.ts';
-import { type Emitted, HOST_IMPORTS, KERNEL_TYPE, type Target } from '../codegen/wasm.ts';
 import { assemble, type Func } from '../codegen/wasm-asm.ts';
+import { type Emitted, HOST_IMPORTS, KERNEL_TYPE, type Target } from '../codegen/wasm-target.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
