@@ -2,70 +2,44 @@
 // reduction right inside the loops it depends on.
 // In: a LoopKernel. Out: a LoopProgram. Not its job: instructions.
 
-import { DTYPES } from '../base/dtype.ts';
-import type { Affine, E, Fold, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
+import type { Affine, E, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
 import {
   accOf,
   addScaled,
   asAffine,
   constAffine,
   indexOf,
-  isMathOp,
   LoopVar as Loop,
   lane,
   load,
   m,
   rebuild,
-  reduce,
   splat,
   varOf,
   withExprs,
 } from '../ir/scalar.ts';
-import { loopVarOf } from '../schedule/affine.ts';
-import type { KernelStore, LoopKernel } from '../schedule/kernel.ts';
+import type { LoopKernel } from '../schedule/kernel.ts';
+import { Lanes } from './lanes.ts';
 import type { Acc, LoopProgram, Stmt } from './loop.ts';
+import { coalesce, orderedVars } from './loop-order.ts';
+import {
+  exprsOf,
+  type FoldSink,
+  type FoldTarget,
+  hasLoopsInside,
+  hasReduce,
+  initialSinks,
+  mapSink,
+  opCount,
+  type ScanSink,
+  type Sink,
+  type StoreSink,
+  substitute,
+} from './sinks.ts';
+import { TINY, UNROLL_OPS, unrollReduces } from './unroll.ts';
 import { Dependence } from './widen.ts';
 
-/** Something to be done inside a number of loops. */
-interface StoreSink {
-  readonly kind: 'store';
-  readonly depth: number;
-  readonly buffer: number;
-  readonly at: Affine;
-  readonly dtype: KernelStore['dtype'];
-  readonly value: E;
-  readonly mode: KernelStore['mode'];
-  readonly step: number;
-}
-interface FoldSink {
-  readonly kind: 'fold';
-  readonly depth: number;
-  readonly target: FoldTarget;
-  /** Which set of accumulators: 0 scalar (or lanes of an outer loop), 1 … four lanes along the reduced loop. */
-  readonly set: number;
-  readonly x: E;
-  readonly position: E | null;
-}
-interface ScanSink {
-  readonly kind: 'scan';
-  readonly depth: number;
-  readonly lanes: 1 | 4;
-  readonly inputs: readonly E[];
-  readonly stores: readonly StoreSink[];
-}
-type Sink = StoreSink | FoldSink | ScanSink;
-
-interface FoldTarget {
-  readonly fold: Fold;
-  readonly type: E['type'];
-  readonly lanes: 1 | 4;
-  /** sets[0] is the result; further sets are partial accumulators along the reduced loop. */
-  readonly sets: Acc[][];
-}
-
-const UNROLL_OPS = 64;
 const UNROLL_VECTORS = 16;
-const TINY = 16;
 const WIDE_OPS = 8;
 const PARALLEL_ROWS = 64;
 
@@ -76,20 +50,23 @@ export function lower(kernel: LoopKernel): LoopProgram {
 class Lowerer {
   private readonly kernel: LoopKernel;
   private readonly deps = new Dependence();
+  private readonly lanes: Lanes;
   private nextAcc = 0;
   private laneVar: LoopVar | null = null;
 
   constructor(kernel: LoopKernel) {
     this.kernel = kernel;
+    this.lanes = new Lanes(kernel, this.deps);
   }
 
   run(): LoopProgram {
     const k = this.kernel;
-    let sinks = this.initialSinks();
-    let vars = this.orderedVars(sinks);
-    ({ vars, sinks } = this.coalesce(vars, sinks));
-    sinks = sinks.map(s => this.mapSink(s, e => this.unrollReduces(e)));
-    this.laneVar = this.chooseLanes(vars, sinks);
+    let sinks = initialSinks(k);
+    let vars = orderedVars(k, sinks);
+    ({ vars, sinks } = coalesce(k, vars, sinks));
+    const unrolled = new Map<E, E>();
+    sinks = sinks.map(s => mapSink(s, e => unrollReduces(e, unrolled)));
+    this.laneVar = this.lanes.choose(vars, sinks);
     const begin = this.acc('i32', 1);
     const end = this.acc('i32', 1);
     const serial = k.serial.length > 0 || vars.length === 0 || (k.scan !== null && vars.length === 0);
@@ -97,408 +74,8 @@ class Lowerer {
     return { body, range, begin, end, scratch: 0 };
   }
 
-  // ---- sinks ------------------------------------------------------------------------------------------------------
-
   private acc(type: E['type'], lanes: 1 | 4): Acc {
     return { id: this.nextAcc++, type, lanes };
-  }
-  private initialSinks(): Sink[] {
-    const k = this.kernel;
-    const depthOf = (s: KernelStore): number => k.blocks.slice(0, s.depth).reduce((n, b) => n + b.length, 0);
-    const stores = k.stores.map(
-      (s): StoreSink => ({
-        kind: 'store',
-        depth: depthOf(s),
-        buffer: s.buffer,
-        at: s.at,
-        dtype: s.dtype,
-        value: s.value,
-        mode: s.mode,
-        step: 1,
-      }),
-    );
-    if (k.scan === null) return stores;
-    const { v, inputs } = k.scan;
-    const outer = k.blocks.flat().filter(x => x !== v).length;
-    return [{ kind: 'scan', depth: outer, lanes: 1, inputs, stores: stores.map(s => ({ ...s, depth: 0 })) }];
-  }
-  /** All expressions of a sink. */
-  private exprsOf(s: Sink): E[] {
-    if (s.kind === 'store') return [s.value, ...s.at.terms.map(t => t[0])];
-    if (s.kind === 'fold') return s.position === null ? [s.x] : [s.x, s.position];
-    return [...s.inputs, ...s.stores.flatMap(x => this.exprsOf(x))];
-  }
-  private mapSink<S extends Sink>(s: S, f: (e: E) => E): S {
-    const at = (a: Affine): Affine => {
-      let out = constAffine(a.c);
-      for (const [t, n] of a.terms) out = addScaled(out, asAffine(f(t)), n);
-      return out;
-    };
-    if (s.kind === 'store') return { ...s, value: f(s.value), at: at(s.at) };
-    if (s.kind === 'fold') return { ...s, x: f(s.x), position: s.position === null ? null : f(s.position) };
-    return { ...s, inputs: s.inputs.map(f), stores: s.stores.map(x => this.mapSink(x, f)) };
-  }
-  private substitute<S extends Sink>(sinks: readonly S[], map: ReadonlyMap<E, E>): S[] {
-    const memo = new Map<E, E>();
-    const leaf = (e: E): E | null => map.get(e) ?? null;
-    return sinks.map(s => this.mapSink(s, e => rebuild(e, leaf, memo)));
-  }
-
-  // ---- order and coalesce -----------------------------------------------------------------------------------------
-
-  /** Every index in the kernel, with a weight. */
-  private accesses(sinks: readonly Sink[]): { at: Affine; store: boolean }[] {
-    const out: { at: Affine; store: boolean }[] = [];
-    const seen = new Set<E>();
-    const walk = (e: E): void => {
-      if (seen.has(e)) return;
-      seen.add(e);
-      for (const a of e.args) walk(a);
-      if (e.op === 'load') out.push({ at: (e.data as LoadData).at, store: false });
-      const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-      if (at !== null) for (const [t] of at.terms) if (t.op !== 'var') walk(t);
-      if (e.op === 'reduce' && (e.data as ReduceData).position !== null)
-        walk((e.data as ReduceData).position!);
-    };
-    const visit = (s: Sink): void => {
-      for (const e of this.exprsOf(s)) walk(e);
-      if (s.kind === 'store') out.push({ at: s.at, store: true });
-      if (s.kind === 'scan') s.stores.forEach(visit);
-    };
-    sinks.forEach(visit);
-    return out;
-  }
-
-  private unitScore(v: LoopVar, accesses: readonly { at: Affine; store: boolean }[]): number {
-    let score = 0;
-    for (const { at, store } of accesses) {
-      for (const [e, k] of at.terms) {
-        if (loopVarOf(e) === v) score += Math.abs(k) === 1 ? (store ? 2.5 : 2) : store ? -1.5 : -1;
-      }
-    }
-    return score;
-  }
-  private orderedVars(sinks: readonly Sink[]): LoopVar[] {
-    const acc = this.accesses(sinks);
-    const scanVar = this.kernel.scan?.v;
-    return this.kernel.blocks.flatMap(block =>
-      this.unitLast(
-        block.filter(v => v !== scanVar),
-        acc,
-      ),
-    );
-  }
-  /** The loop with the most neighbours in memory goes innermost. */
-  private unitLast(block: readonly LoopVar[], acc: readonly { at: Affine; store: boolean }[]): LoopVar[] {
-    if (block.length < 2) return [...block];
-    let best = block.length - 1;
-    const scores = block.map(v => this.unitScore(v, acc));
-    scores.forEach((s, i) => {
-      if (s > scores[best]!) best = i;
-    });
-    return [...block.filter((_, i) => i !== best), block[best]!];
-  }
-
-  /** Joins neighbouring loops that run through memory as one in every access. */
-  private coalesce(vars: LoopVar[], sinks: Sink[]): { vars: LoopVar[]; sinks: Sink[] } {
-    let list = vars;
-    let out = sinks;
-    // Reduction loops first, then the outer ones.
-    const memo = new Map<E, E>();
-    const inner = (e: E): E =>
-      rebuild(
-        e,
-        x => {
-          if (x.op !== 'reduce') return null;
-          const d = x.data as ReduceData;
-          let body = inner(x.args[0]!);
-          let position = d.position === null ? null : inner(d.position);
-          let own = this.unitLast(
-            d.vars,
-            this.accesses([{ kind: 'fold', depth: 0, target: null!, set: 0, x: body, position }]),
-          );
-          for (let i = own.length - 2; i >= 0; i--) {
-            const fake: Sink = { kind: 'fold', depth: 0, target: null!, set: 0, x: body, position };
-            const joined = this.join(own[i]!, own[i + 1]!, [fake]);
-            if (joined === null) continue;
-            const [f] = joined.sinks as [FoldSink];
-            body = f.x;
-            position = f.position;
-            own = [...own.slice(0, i), joined.v, ...own.slice(i + 2)];
-          }
-          return reduce(d.fold, own, body, position, x.type);
-        },
-        memo,
-      );
-    out = out.map(s => this.mapSink(s, inner));
-    for (let i = list.length - 2; i >= 0; i--) {
-      // A store between the two loops keeps them apart.
-      if (out.some(s => s.depth === i + 1)) continue;
-      if (this.kernel.serial.includes(list[i]!) !== this.kernel.serial.includes(list[i + 1]!)) continue;
-      const joined = this.join(list[i]!, list[i + 1]!, out);
-      if (joined === null) continue;
-      list = [...list.slice(0, i), joined.v, ...list.slice(i + 2)];
-      out = joined.sinks.map(s => (s.depth > i + 1 ? { ...s, depth: s.depth - 1 } : s));
-    }
-    return { vars: list, sinks: out };
-  }
-  private join(a: LoopVar, b: LoopVar, sinks: readonly Sink[]): { v: LoopVar; sinks: Sink[] } | null {
-    const ok = (at: Affine): boolean => {
-      let ka = 0;
-      let kb = 0;
-      for (const [e, k] of at.terms) {
-        const v = loopVarOf(e);
-        if (v === a) ka = k;
-        else if (v === b) kb = k;
-      }
-      return ka === kb * b.size;
-    };
-    const seen = new Set<E>();
-    const fits = (e: E): boolean => {
-      if (seen.has(e)) return true;
-      seen.add(e);
-      if (e.op === 'var') return e.data !== a && e.data !== b;
-      const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-      if (at !== null && !(ok(at) && at.terms.every(([t]) => t.op === 'var' || fits(t)))) return false;
-      if (e.op === 'reduce') {
-        const { position } = e.data as ReduceData;
-        if (position !== null && !fits(position)) return false;
-      }
-      return e.args.every(fits);
-    };
-    const fitsSink = (s: Sink): boolean => {
-      if (s.kind === 'store')
-        return ok(s.at) && s.at.terms.every(([t]) => t.op === 'var' || fits(t)) && fits(s.value);
-      if (s.kind === 'scan') return s.inputs.every(fits) && s.stores.every(fitsSink);
-      return (
-        fits(s.x) &&
-        (s.position === null || s.position.op === 'index'
-          ? s.position === null || ok(s.position.data as Affine)
-          : fits(s.position))
-      );
-    };
-    if (!sinks.every(fitsSink)) return null;
-    const v = new Loop(a.size * b.size);
-    // a·kb·|b| + b·kb = v·kb
-    const to = new Map<E, E>([
-      [varOf(a), m.const(0, 'i32')],
-      [varOf(b), varOf(v)],
-    ]);
-    return { v, sinks: this.substitute(sinks, to) };
-  }
-
-  // ---- tiny reductions become expressions --------------------------------------------------------------------------
-
-  private unrollMemo = new Map<E, E>();
-  private unrollReduces(e: E): E {
-    return rebuild(
-      e,
-      x => {
-        if (x.op !== 'reduce') return null;
-        const d = x.data as ReduceData;
-        const body = this.unrollReduces(x.args[0]!);
-        const total = d.vars.reduce((p, v) => p * v.size, 1);
-        const position = d.position;
-        if (total === 0) return d.fold.init(body.type)[d.fold.result]!;
-        if (total > TINY || total * this.opCount(body) > UNROLL_OPS || d.fold.merge === null) {
-          return reduce(d.fold, d.vars, body, position, x.type);
-        }
-        let accs: E[] | null = null;
-        for (let n = 0; n < total; n++) {
-          const map = new Map<E, E>();
-          let rest = n;
-          for (let i = d.vars.length - 1; i >= 0; i--) {
-            const v = d.vars[i]!;
-            map.set(varOf(v), m.const(rest % v.size, 'i32'));
-            rest = Math.floor(rest / v.size);
-          }
-          const memo = new Map<E, E>();
-          const at = (y: E): E => rebuild(y, z => map.get(z) ?? null, memo);
-          const value = at(body);
-          // The first value is the fold so far: nothing is added to 0.
-          if (accs === null)
-            accs = d.fold.positional ? d.fold.step(d.fold.init(body.type), [value], at(position!)) : [value];
-          else accs = d.fold.step(accs, [value], position === null ? null : at(position));
-        }
-        return accs![d.fold.result]!;
-      },
-      this.unrollMemo,
-    );
-  }
-  /** Operations of one evaluation, loops inside counted as many. */
-  private opCount(e: E): number {
-    const seen = new Set<E>();
-    const walk = (x: E): number => {
-      if (seen.has(x)) return 0;
-      seen.add(x);
-      let n = x.op === 'const' ? 0 : isMathOp(x.op) ? 16 : x.op === 'reduce' ? 1000 : 1;
-      for (const a of x.args) n += walk(a);
-      return n;
-    };
-    return walk(e);
-  }
-
-  // ---- lanes ------------------------------------------------------------------------------------------------------
-
-  /**
-   * Which outer loop runs four lanes wide with everything inside it, or null: then each innermost loop is made wide on
-   * its own. Decided by a count of memory accesses and operations under each choice.
-   */
-  private chooseLanes(vars: readonly LoopVar[], sinks: readonly Sink[]): LoopVar | null {
-    const serial = new Set(this.kernel.serial);
-    const candidates: (LoopVar | null)[] = [null];
-    // Only a loop that all results are inside of: the last one before the shallowest store.
-    const depth = Math.min(...sinks.map(s => s.depth));
-    const last = vars[depth - 1];
-    if (last !== undefined && !serial.has(last) && last.size >= 4 && this.canWiden(sinks, last)) {
-      const innermost = depth === vars.length && !this.hasLoopsInside(sinks);
-      if (!innermost || this.kernel.scan !== null) candidates.push(last);
-    }
-    // Where the last loop is tiny, the one before it may be wide instead.
-    const outer = vars[depth - 2];
-    if (
-      last !== undefined &&
-      last.size <= TINY &&
-      outer !== undefined &&
-      !serial.has(outer) &&
-      outer.size >= 8
-    ) {
-      if (depth === vars.length && this.canWiden(sinks, outer)) candidates.push(outer);
-    }
-    const inner = vars[vars.length - 1];
-    if (
-      depth < vars.length &&
-      inner !== undefined &&
-      inner.size <= TINY &&
-      last !== undefined &&
-      last.size >= 8
-    ) {
-      if (!candidates.includes(last) && !serial.has(last) && this.canWiden(sinks, last))
-        candidates.push(last);
-    }
-    if (this.kernel.scan !== null && candidates.length === 1) return null;
-    let best: LoopVar | null = null;
-    let bestCost = Number.POSITIVE_INFINITY;
-    for (const c of candidates) {
-      const cost = this.costWith(c, vars, sinks);
-      if (cost < bestCost) {
-        best = c;
-        bestCost = cost;
-      }
-    }
-    return best;
-  }
-  private hasLoopsInside(sinks: readonly Sink[]): boolean {
-    const seen = new Set<E>();
-    const walk = (e: E): boolean => {
-      if (seen.has(e)) return false;
-      seen.add(e);
-      return e.op === 'reduce' || e.args.some(walk);
-    };
-    return sinks.some(s => this.exprsOf(s).some(walk));
-  }
-  private costWith(laneVar: LoopVar | null, vars: readonly LoopVar[], sinks: readonly Sink[]): number {
-    const innermost = laneVar === null ? (vars[vars.length - 1] ?? null) : null;
-    const eff = (size: number): number => (Math.floor(size / 4) + (size % 4)) / Math.max(size, 1);
-    let cost = 0;
-    const seen = new Set<E>();
-    const access = (at: Affine, mask: number, wide: LoopVar | null): void => {
-      const total = this.deps.sizeOf(mask);
-      if (wide === null || !(mask & this.deps.bit(wide))) {
-        cost += total;
-        return;
-      }
-      const k = at.terms.find(([t]) => loopVarOf(t) === wide)?.[1] ?? 0;
-      const computed = at.terms.some(([t]) => t.op !== 'var' && this.deps.free(t) & this.deps.bit(wide));
-      cost += total * (Math.abs(k) === 1 && !computed ? eff(wide.size) : 1.3);
-    };
-    const walk = (e: E, wide: LoopVar | null): void => {
-      if (seen.has(e)) return;
-      seen.add(e);
-      const mask = this.deps.free(e);
-      let inside = wide;
-      if (e.op === 'reduce') {
-        const d = e.data as ReduceData;
-        if (laneVar === null) inside = d.vars[d.vars.length - 1] ?? null;
-        // A horizontal join of lanes per result.
-        if (laneVar === null) cost += this.deps.sizeOf(mask) * 8;
-      }
-      for (const a of e.args) walk(a, inside);
-      if (e.op === 'load') access((e.data as LoadData).at, mask, wide);
-      else if (e.op !== 'const' && e.op !== 'var' && e.op !== 'index') {
-        const weight = isMathOp(e.op) ? 16 : 1;
-        const isWide = wide !== null && mask & this.deps.bit(wide);
-        cost += this.deps.sizeOf(mask) * weight * (isWide ? eff(wide.size) : 1);
-      }
-    };
-    const visit = (s: Sink): void => {
-      const wide = laneVar ?? innermost;
-      for (const e of this.exprsOf(s)) walk(e, wide);
-      if (s.kind === 'store') access(s.at, this.deps.freeAt(s.at) | this.deps.free(s.value), wide);
-      if (s.kind === 'scan') s.stores.forEach(visit);
-    };
-    sinks.forEach(visit);
-    return cost;
-  }
-
-  /** Whether everything that varies with v has 32-bit lanes. */
-  private canWiden(sinks: readonly Sink[], v: LoopVar): boolean {
-    const b = this.deps.bit(v);
-    const seen = new Set<E>();
-    const ok = (e: E): boolean => {
-      if (seen.has(e) || !(this.deps.free(e) & b)) return true;
-      seen.add(e);
-      if (e.type === 'f64' || e.type === 'i64') return false;
-      const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-      if (at !== null && !at.terms.every(([t]) => ok(t))) return false;
-      if (e.op === 'reduce') {
-        const d = e.data as ReduceData;
-        if (d.position !== null && !ok(d.position)) return false;
-      }
-      return e.args.every(ok);
-    };
-    const okSink = (s: Sink): boolean => {
-      if (s.kind === 'scan')
-        return (
-          s.inputs.every(ok) &&
-          s.stores.every(okSink) &&
-          this.kernel.scan!.acc.type !== 'i64' &&
-          this.kernel.scan!.acc.type !== 'f64'
-        );
-      if (s.kind === 'fold')
-        return (
-          s.target.fold.merge !== null &&
-          s.x.type !== 'f64' &&
-          s.x.type !== 'i64' &&
-          this.exprsOf(s).every(ok)
-        );
-      // A result that does not vary with v cannot be written four at a time, nor can 8-byte elements.
-      if (DTYPES[s.dtype].bytes === 8 || !(this.deps.freeAt(s.at) & b)) return false;
-      if (s.mode !== 'set' && s.at.terms.some(([t]) => t.op !== 'var' && this.deps.free(t) & b)) return false;
-      return s.at.terms.every(([t]) => ok(t)) && ok(s.value);
-    };
-    return sinks.every(okSink);
-  }
-
-  private widenSink(s: Sink, v: LoopVar, set: number): Sink {
-    if (s.kind === 'fold') {
-      return {
-        ...s,
-        set,
-        x: splat(this.deps.widen(s.x, v)),
-        position: s.position === null ? null : this.deps.widen(s.position, v),
-      };
-    }
-    if (s.kind === 'scan') {
-      return {
-        ...s,
-        lanes: 4,
-        inputs: s.inputs.map(e => splat(this.deps.widen(e, v))),
-        stores: s.stores.map(x => this.widenSink(x, v, set) as StoreSink),
-      };
-    }
-    const at = this.deps.widenAt(s.at, v);
-    return { ...s, at: at.at, step: at.step ?? 0, value: splat(this.deps.widen(s.value, v)) };
   }
 
   // ---- loops ------------------------------------------------------------------------------------------------------
@@ -515,7 +92,7 @@ class Lowerer {
     const [v0, v1] = vars;
     const hoisted = sinks.some(s => s.depth === 0);
     // A plain run over elements is the same code for any size, so that equal updates of many tensors are one kernel.
-    const plain = vars.length === 1 && !this.hasLoopsInside(sinks);
+    const plain = vars.length === 1 && !hasLoopsInside(sinks);
     if (v0 === undefined || serial || hoisted || (!plain && this.unrolls(v0, vars, sinks))) {
       return { body: this.gen(vars, sinks, 0), range: 1 };
     }
@@ -523,7 +100,7 @@ class Lowerer {
     const pairs =
       v0.size < PARALLEL_ROWS &&
       v1 !== undefined &&
-      (vars.length > 2 || this.hasLoopsInside(sinks)) &&
+      (vars.length > 2 || hasLoopsInside(sinks)) &&
       v1 !== this.laneVar &&
       v0 !== this.laneVar &&
       !sinks.some(s => s.depth === 1) &&
@@ -577,10 +154,10 @@ class Lowerer {
     if (wide) {
       const copies = this.copies(sinks);
       const vector = (set: number, shift: number): Sink[] => {
-        const w = inside.map(s => this.widenSink(s, v, set));
+        const w = inside.map(s => this.lanes.widenSink(s, v, set));
         return shift === 0
           ? w
-          : this.substitute(
+          : substitute(
               w,
               new Map([[varOf(v), indexOf(addScaled(constAffine(shift), asAffine(varOf(v)), 1))]]),
             );
@@ -605,9 +182,9 @@ class Lowerer {
     if (this.laneVar !== null && this.insideLanes(sinks)) return false;
     const innermost = vars.length === 1 || sinks.every(s => s.depth === 1);
     if (!innermost || this.kernel.serial.includes(v)) return false;
-    if (sinks.some(s => this.exprsOf(s).some(e => this.hasReduce(e)))) return false;
+    if (sinks.some(s => exprsOf(s).some(e => hasReduce(e)))) return false;
     if (sinks.some(s => s.kind === 'scan')) return false;
-    return this.canWiden(sinks, v);
+    return this.lanes.canWiden(sinks, v);
   }
   /** Inside the wide outer loop everything has lanes already. */
   private insideLanes(sinks: readonly Sink[]): boolean {
@@ -619,25 +196,12 @@ class Lowerer {
           : s.lanes === 4,
     );
   }
-  private hasReduce(e: E): boolean {
-    const seen = new Set<E>();
-    const walk = (x: E): boolean => {
-      if (seen.has(x)) return false;
-      seen.add(x);
-      return x.op === 'reduce' || x.args.some(walk);
-    };
-    return walk(e);
-  }
   /** Independent accumulators hide the latency of short bodies. */
   private copies(sinks: readonly Sink[]): number {
-    const ops = sinks.reduce((n, s) => n + this.exprsOf(s).reduce((k, e) => k + this.opCount(e), 0), 0);
+    const ops = sinks.reduce((n, s) => n + exprsOf(s).reduce((k, e) => k + opCount(e), 0), 0);
     if (sinks.some(s => s.kind === 'fold')) return ops <= WIDE_OPS ? 4 : ops <= 3 * WIDE_OPS ? 2 : 1;
-    return sinks.every(s => s.kind === 'store') && this.hasReduces(sinks) && ops < 2000 ? 4 : 1;
+    return sinks.every(s => s.kind === 'store') && hasLoopsInside(sinks) && ops < 2000 ? 4 : 1;
   }
-  private hasReduces(sinks: readonly Sink[]): boolean {
-    return sinks.some(s => this.exprsOf(s).some(e => this.hasReduce(e)));
-  }
-
   /** Tiny loops around a reduction are unrolled, so that its results become accumulators side by side. */
   private unrolls(v: LoopVar, vars: readonly LoopVar[], sinks: readonly Sink[]): boolean {
     if (v.size > TINY || sinks.some(s => s.kind === 'scan') || this.kernel.serial.includes(v)) return false;
@@ -648,8 +212,8 @@ class Lowerer {
         x === this.laneVar || (x === vars[vars.length - 1] && this.laneVar === null)
           ? Math.ceil(x.size / 4)
           : x.size;
-    const ops = sinks.reduce((n, s) => n + this.exprsOf(s).reduce((k, e) => k + this.opCount(e), 0), 0);
-    const inReduce = this.hasReduces(sinks);
+    const ops = sinks.reduce((n, s) => n + exprsOf(s).reduce((k, e) => k + opCount(e), 0), 0);
+    const inReduce = hasLoopsInside(sinks);
     if (inReduce) return vectors <= UNROLL_VECTORS && sinks.every(s => s.depth === vars.length);
     return vars.length === 1 && v.size * ops <= 2 * UNROLL_OPS;
   }
@@ -664,8 +228,8 @@ class Lowerer {
     let at = 0;
     while (at < v.size) {
       const step = wide && at + 4 <= v.size ? 4 : 1;
-      const part = step === 4 ? inside.map(s => this.widenSink(s, v, 0)) : inside;
-      all.push(...this.substitute(part, new Map([[varOf(v), m.const(at, 'i32')]])));
+      const part = step === 4 ? inside.map(s => this.lanes.widenSink(s, v, 0)) : inside;
+      all.push(...substitute(part, new Map([[varOf(v), m.const(at, 'i32')]])));
       at += step;
     }
     return this.gen(rest, all, bound);
@@ -698,7 +262,7 @@ class Lowerer {
         current = shared.sinks;
         this.reduceLoops(g, shared.early, bound, out, map);
       }
-      current = this.substitute(current, map);
+      current = substitute(current, map);
     }
   }
   private readyReductions(sinks: readonly Sink[], bound: number): E[] {
@@ -720,7 +284,7 @@ class Lowerer {
       state.set(e, below);
       return below;
     };
-    for (const s of sinks) for (const e of this.exprsOf(s)) walk(e);
+    for (const s of sinks) for (const e of exprsOf(s)) walk(e);
     return found;
   }
 
@@ -754,15 +318,15 @@ class Lowerer {
     const shared = this.largestShared(store.value, inReduction, this.deps.bit(v!));
     if (shared === null || shared === store.value) return none;
     const rowToReduce = new Map<E, E>([[varOf(v!), varOf(r[0]!)]]);
-    const early = this.substitute([{ ...store, value: shared }], rowToReduce)[0]!;
+    const early = substitute([{ ...store, value: shared }], rowToReduce)[0]!;
     const kept = load(store.buffer, store.at, 'float32', 'f32');
-    const later = this.substitute([store], new Map([[shared, kept]]))[0]!;
+    const later = substitute([store], new Map([[shared, kept]]))[0]!;
     return { sinks: sinks.map(s => (s === store ? later : s)), early };
   }
   /** The outermost float that contains a mathematical function, varies along the row, and is in the set. */
   private largestShared(e: E, set: ReadonlySet<E>, row: number): E | null {
     if (!(this.deps.free(e) & row)) return null;
-    if (set.has(e) && e.type === 'f32' && this.opCount(e) >= 16 && !this.hasReduce(e)) return e;
+    if (set.has(e) && e.type === 'f32' && opCount(e) >= 16 && !hasReduce(e)) return e;
     for (const a of e.args) {
       const found = this.largestShared(a, set, row);
       if (found !== null) return found;
@@ -874,8 +438,7 @@ class Lowerer {
     out.push({ kind: 'set', accs, values: fold.init(type).map(e => (s.lanes === 4 ? splat(e) : e)) });
     const now = accs.map(a => accOf(a.id, a.type, a.lanes));
     const body: Stmt[] = [{ kind: 'set', accs, values: fold.step(now, s.inputs, varOf(v)) }];
-    for (const st of this.substitute(s.stores, new Map([[acc, now[fold.result]!]])))
-      this.emit(st, bound, body);
+    for (const st of substitute(s.stores, new Map([[acc, now[fold.result]!]]))) this.emit(st, bound, body);
     out.push({
       kind: 'for',
       v,
