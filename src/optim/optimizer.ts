@@ -2,9 +2,11 @@
 // In: parameters with gradients. Out: changed parameters. A rule is a graph of tensor ops, so all parameters are
 // updated by a handful of kernels, and a compiled step contains the update.
 
+import { DTYPES } from '../base/dtype.ts';
 import { show, ValueError } from '../base/errors.ts';
 import { gradMode, internal, type Node } from '../ir/node.ts';
-import { zerosLike } from '../tensor/create.ts';
+import { wrap } from '../tensor/core.ts';
+import { fromBytes } from '../tensor/create.ts';
 import { HostCell, hostEffect, hostNumber } from '../tensor/host.ts';
 import { isTensor } from '../tensor/operand.ts';
 import { flushCells } from '../tensor/realize.ts';
@@ -65,7 +67,8 @@ export abstract class Optimizer<O extends object> {
 
   /** Forgets all gradients. */
   zeroGrad(): void {
-    for (const g of this.paramGroups) for (const p of g.params) if (p._grad !== null) p.grad = null;
+    // Set even where there is none: a recorded step then does not depend on what was there.
+    for (const g of this.paramGroups) for (const p of g.params) p.grad = null;
   }
 
   /** Updates every parameter that has a gradient. `closure` is called first where given; its loss is returned. */
@@ -127,11 +130,18 @@ export abstract class Optimizer<O extends object> {
   private newState(p: Tensor, group: Group<O>): Record<string, Tensor> {
     return outside(() => {
       const tensors: Record<string, Tensor> = {};
-      for (const name of this.stateNames(group)) tensors[name] = zerosLike(p).realize();
-      for (const t of Object.values(tensors)) t._own();
+      for (const name of this.stateNames(group)) tensors[name] = zeroTensor(p);
       return tensors;
     });
   }
+}
+
+/** Zeros with bytes of their own, ready to be changed by steps. */
+function zeroTensor(p: Tensor): Tensor {
+  const bytes = new Uint8Array(p.numel * DTYPES[p.dtype].bytes);
+  const t = wrap(fromBytes(bytes, p.shape, p.dtype, p.device));
+  t._own();
+  return t;
 }
 
 /** Host numbers of one step, made once per dtype and device and shared by all parameters. */

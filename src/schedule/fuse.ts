@@ -263,7 +263,7 @@ class Fuser {
     // A costly value that some loops do not change is computed outside of them, or not here.
     const placed: Use[] = [];
     for (const u of uses) {
-      if (evaluations(u) <= 2 * Math.max(1, numel(n.shape))) placed.push(u);
+      if (sameRun(u, n) || evaluations(u) <= 2 * Math.max(1, numel(n.shape))) placed.push(u);
       else {
         const scope = u.need === 'value' ? this.outward(u) : null;
         if (scope === null) return false;
@@ -619,6 +619,11 @@ class Fuser {
   }
 }
 
+/** Whether the use runs over exactly the elements of n, as most do: a quick answer to how often it is evaluated. */
+function sameRun(u: Use, n: Node): boolean {
+  const [store] = u.draft.stores;
+  return u.scope.parent === null && store !== undefined && numel(store.node.shape) === numel(n.shape);
+}
 /** Kinds whose result is never just another store of somebody's loops. */
 const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set([
   'scan',
