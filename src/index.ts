@@ -5,7 +5,7 @@ export * from './data/generators.ts';
 export * as F from './nn/functional.ts';
 export { Adam, AdamW } from './optim/adam.ts';
 export { SGD } from './optim/sgd.ts';
-export { getDevice } from './runtime/devices.ts';
+export { defaultDevice, getDevice, setDefaultDevice } from './runtime/devices.ts';
 export * as autograd from './tensor/autograd.ts';
 export * from './tensor/combine.ts';
 export { compile } from './tensor/compile.ts';

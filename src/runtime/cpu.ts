@@ -146,6 +146,15 @@ export class CpuDevice implements Device {
   empty(bytes: number): CpuBuffer {
     return new CpuBuffer(bytes, null);
   }
+  describe(): Record<string, string | number | boolean> {
+    return {
+      platform: platform().name,
+      threads: this.pool.started + 1,
+      sharedThreads: platform().threads,
+      relaxedSimd: this.target.fma,
+      maxMB: this.heap.maxPages / 16,
+    };
+  }
   memory(): Record<string, number> {
     return {
       wasm: this.heap.totalBytes,

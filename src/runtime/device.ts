@@ -51,4 +51,6 @@ export interface Device {
   /** A storage that is a copy of another. */
   clone(s: Storage): Storage;
   memory(): Record<string, number>;
+  /** What it runs on and with, for people (`tenon doctor`). */
+  describe(): Record<string, string | number | boolean>;
 }

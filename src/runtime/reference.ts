@@ -450,6 +450,9 @@ export class ReferenceDevice implements Device {
   clone(s: Storage): Storage {
     return new HostBytes((s as HostBytes).bytes.slice());
   }
+  describe(): Record<string, string | number | boolean> {
+    return { platform: 'plain TypeScript, one thread', threads: 1 };
+  }
   memory(): Record<string, number> {
     return {};
   }
