@@ -44,12 +44,15 @@ export interface Sample {
   readonly wrt?: readonly number[];
 }
 
+/** The batched form of any nodes built on the examples of a vmap; `also` names further examples and their batches. */
+export type Lift = (nodes: readonly Node[], also?: ReadonlyMap<Node, Node>) => Node[];
 /** The batched form of a node for vmap: sources come with the batch at dim 0 (flag true) or without. */
 export type BatchRule<A> = (
   src: readonly Node[],
   batched: readonly boolean[],
   node: Node<A>,
   size: number,
+  lift: Lift,
 ) => Node;
 
 export interface OpDef<A = unknown> {

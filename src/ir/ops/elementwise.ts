@@ -141,6 +141,8 @@ const randomDef: OpDef<RandomAttrs> = defineOp<RandomAttrs>({
     const radius = m.sqrt(m.mul(m.const(-2, 'f32'), m.log(u)));
     return m.mul(radius, m.math('cos', m.mul(m.const(2 * Math.PI, 'f32'), unit(b1))));
   },
+  // One key, one more dim: every example gets numbers of its own.
+  batch: ([k0, k1], _, { attrs: a }, size) => random(k0!, k1!, [size, ...a.shape], a.kind),
   cost: 60,
 });
 export const random = (k0: Node, k1: Node, shape: Shape, kind: RandomAttrs['kind']): Node =>

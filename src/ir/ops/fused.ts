@@ -8,7 +8,7 @@ import { build, defineOp } from '../op.ts';
 import { add, cast, eq, exp, iota, log, mul, reciprocal, sub } from './elementwise.ts';
 import { take } from './index.ts';
 import { reshape } from './movement.ts';
-import { amax, expand, sum } from './reduce.ts';
+import { amax, sum } from './reduce.ts';
 
 interface DimAttrs {
   readonly dim: number;
@@ -93,14 +93,13 @@ const nllDef: OpDef<null> = defineOp<null>({
     if (i > 0) return null;
     const [x, t] = n.src as [Node, Node];
     const [rowsN, classes] = x.shape as [number, number];
-    const col = iota([classes], t.dtype, t.device);
-    const hot = cast(eq(col, reshape(t, [rowsN, 1])), x.dtype);
+    // Compared as int32: two fit where one int64 would.
+    const col = iota([classes], 'int32', t.device);
+    const hot = cast(eq(col, reshape(cast(t, 'int32'), [rowsN, 1])), x.dtype);
     return mul(sub(softmax(x, 1), hot), reshape(g, [rowsN, 1]));
   },
-  batch: (src, batched, _, size) => {
-    const [x, t] = src.map((s, i) =>
-      batched[i] ? s : expand(reshape(s, [1, ...s.shape]), [size, ...s.shape]),
-    ) as [Node, Node];
+  batch: (_src, _batched, n, size, lift) => {
+    const [x, t] = lift(n.src) as [Node, Node];
     const [, r, c] = x.shape as [number, number, number];
     return reshape(softmaxNll(reshape(x, [size * r, c]), reshape(t, [size * r])), [size, r]);
   },

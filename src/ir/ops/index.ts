@@ -39,14 +39,10 @@ const takeDef: OpDef<TakeAttrs> = defineOp<TakeAttrs>({
     i > 0 ? null : scatter(expand(constLike(g, 0), n.src[0]!.shape), g, n.src.slice(1), n.attrs.dims, 'add'),
   linearIn: [0],
   batch: (src, batched, { attrs: a }, size) => {
-    const x = batched[0]
-      ? src[0]!
-      : expand(reshape(src[0]!, [1, ...src[0]!.shape]), [size, ...src[0]!.shape]);
-    return take(
-      x,
-      [batchIota(size, src, batched), ...alignIndices(src, batched)],
-      [0, ...a.dims.map(d => d + 1)],
-    );
+    const index = alignIndices(src, batched);
+    // One table for all examples: the batch is one more dim of the indices.
+    if (!batched[0]) return take(src[0]!, index, a.dims);
+    return take(src[0]!, [batchIota(size, src, batched), ...index], [0, ...a.dims.map(d => d + 1)]);
   },
   raises: 'an index outside its dim',
   cost: 3,
@@ -114,22 +110,10 @@ const scatterDef: OpDef<ScatterAttrs> = defineOp<ScatterAttrs>({
   dtype: src => src[0]!.dtype,
   vjp: (g, n, i) => (i > 1 ? null : scatterVjp(g, n, i)),
   linearIn: null,
-  batch: (src, batched, { attrs: a }, size) => {
-    const full = (x: Node, b: boolean) => (b ? x : expand(reshape(x, [1, ...x.shape]), [size, ...x.shape]));
+  batch: (src, batched, n, size, lift) => {
+    const [base, values] = lift(n.src.slice(0, 2)) as [Node, Node];
     const index = [batchIota(size, src, batched, 2), ...alignIndices(src, batched, 2)];
-    const lead = broadcastShapes(
-      'scatter',
-      index.map(n => n.shape),
-    );
-    const values = full(src[1]!, batched[1]!);
-    return build(
-      scatterDef,
-      [full(src[0]!, batched[0]!), reshape(values, [...lead, ...values.shape.slice(lead.length)]), ...index],
-      {
-        dims: [0, ...a.dims.map(d => d + 1)],
-        mode: a.mode,
-      },
-    );
+    return scatter(base, values, index, [0, ...n.attrs.dims.map(d => d + 1)], n.attrs.mode);
   },
   raises: 'an index outside its dim',
   cost: 4,

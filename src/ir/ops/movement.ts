@@ -390,6 +390,7 @@ const catDef: OpDef<JoinAttrs> = defineOp<JoinAttrs>({
     return narrow(g, dim, start, n.src[i]!.shape[dim]!);
   },
   additive: true,
+  batch: (_src, _batched, n, _size, lift) => build(catDef, lift(n.src), { dim: n.attrs.dim + 1 }),
   cost: 1,
   samples: () => [
     {

@@ -460,12 +460,8 @@ const linearScanDef: OpDef<ScanAttrs> = defineOp<ScanAttrs>({
     const db = linearScan(neighbour(n.src[0]!, dim, !reverse, 0), g, dim, !reverse);
     return i === 1 ? db : mul(db, neighbour(n, dim, reverse, 0));
   },
-  batch: (src, batched, { attrs: a }, size) => {
-    const full = src.map((s, i) =>
-      batched[i] ? s : expand(reshape(s, [1, ...s.shape]), [size, ...s.shape]),
-    );
-    return build(linearScanDef, full, { ...a, dim: a.dim + 1 });
-  },
+  batch: (_src, _batched, n, _size, lift) =>
+    build(linearScanDef, lift(n.src), { ...n.attrs, dim: n.attrs.dim + 1 }),
   cost: 2,
   samples: () => [
     {
