@@ -22,6 +22,7 @@ import type { CpuBuffer } from './buffer.ts';
 import { COMMAND_WORDS, MAX_TASKS, TASK_WORDS } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
 import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
+import { type KernelTime, profiling } from './profile.ts';
 
 /** Results up to this size are copied to JavaScript at once. */
 const SMALL_RESULT = 16384;
@@ -82,6 +83,8 @@ export class CpuPlan implements Executable {
   private readonly offsets: readonly number[];
   private readonly arenaBytes: number;
   private readonly homes = new Map<Value, Home>();
+  /** The kernel that each command belongs to. */
+  private readonly commandInfo: KernelInfo[] = [];
   private epoch = -1;
   private block: number;
   private readonly commandsAt: number;
@@ -211,11 +214,15 @@ export class CpuPlan implements Executable {
           prev.tasks.length + tasks.length <= MAX_TASKS &&
           independent(order, prev.step, step);
         if (joins) {
+          const info = this.commandInfo[commands.length - 1]!;
+          info.work += k.work;
+          info.bytes += infoOf(k).bytes;
           prev.tasks.push(...tasks);
           prev.parallel ||= parallel;
         } else {
           commands.push({ fn, tasks, parallel, step });
           if (i === 0) infos.push(infoOf(k));
+          this.commandInfo.push(infos[infos.length - 1]!);
         }
       });
       ns += k.work * NS_PER_OP;
@@ -233,6 +240,7 @@ export class CpuPlan implements Executable {
     const taskWords = commands.reduce((n, c) => n + c.tasks.length * TASK_WORDS, 0);
     this.bytes = (words.length + taskWords + commands.length * COMMAND_WORDS) * 4;
     this.block = device.alloc(this.bytes, 'cpu');
+    device.planBytes += this.bytes;
     const w = device.words();
     const base = this.block >> 2;
     w.set(words, base);
@@ -383,11 +391,37 @@ export class CpuPlan implements Executable {
   }
 
   private execute(): void {
+    if (profiling.now !== null) {
+      this.executeTimed(profiling.now);
+      return;
+    }
     for (const s of this.segments) {
       if (s.kind === 'run')
         this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, this.wake);
       else if (s.kind === 'check') this.device.checkStatus(this.raising);
       else this.hostOp(s.kernel);
+    }
+  }
+  /** The same, kernel by kernel. */
+  private executeTimed(into: KernelTime[]): void {
+    const timed = (info: KernelInfo, body: () => void): void => {
+      const start = performance.now();
+      body();
+      into.push({ ...info, start, ms: performance.now() - start });
+    };
+    for (const s of this.segments) {
+      if (s.kind === 'check') this.device.checkStatus(this.raising);
+      else if (s.kind === 'host') timed(infoOf(s.kernel), () => this.hostOp(s.kernel));
+      else {
+        for (let at = s.first; at < s.first + s.count; ) {
+          // A kernel may be several commands: packing and product.
+          const info = this.commandInfo[at]!;
+          let n = 1;
+          while (at + n < s.first + s.count && this.commandInfo[at + n] === info) n++;
+          timed(info, () => this.device.execute(this.commandsAt + at * COMMAND_WORDS * 4, n, this.wake));
+          at += n;
+        }
+      }
     }
   }
   private hostOp(k: HostKernel): void {
@@ -407,7 +441,9 @@ export class CpuPlan implements Executable {
   }
 
   dispose(): void {
-    if (this.block !== 0) this.device.heap.release(this.block);
+    if (this.block === 0) return;
+    this.device.heap.release(this.block);
+    this.device.planBytes -= this.bytes;
     this.block = 0;
   }
 }

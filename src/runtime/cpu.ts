@@ -52,6 +52,8 @@ export class CpuDevice implements Device {
   stamp = 0;
   private views: { buffer: ArrayBufferLike; i32: Int32Array; u8: Uint8Array } | null = null;
   compiled = 0;
+  /** Bytes of the parameter blocks of all plans. */
+  planBytes = 0;
 
   constructor() {
     this.heap = new Heap(flag('TENON_MAX_MB'));
@@ -159,8 +161,10 @@ export class CpuDevice implements Device {
     return {
       wasm: this.heap.totalBytes,
       used: this.heap.used,
-      resident: this.residents.bytes,
+      cells: this.residents.bytes - this.residents.looseBytes,
+      results: this.residents.looseBytes,
       arena: this.arenaSize,
+      plans: this.planBytes,
       code: this.moduleBytes,
     };
   }

@@ -22,8 +22,8 @@ export interface KernelInfo {
   readonly name: string;
   readonly kind: string;
   /** Scalar operations, about. */
-  readonly work: number;
-  readonly bytes: number;
+  work: number;
+  bytes: number;
 }
 
 export interface Executable {
