@@ -42,6 +42,8 @@ export interface Sample {
   readonly kinks?: readonly number[];
   /** Inputs that the gradient check varies; default all floating ones. */
   readonly wrt?: readonly number[];
+  /** Inputs by which the derivative is 0 everywhere. */
+  readonly flat?: readonly number[];
 }
 
 /** The batched form of any nodes built on the examples of a vmap; `also` names further examples and their batches. */

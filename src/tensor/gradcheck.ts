@@ -21,8 +21,8 @@ export interface GradcheckOptions {
   readonly rtol?: number;
   /** Seed of the weights of the outputs. Default 0. */
   readonly seed?: number;
-  /** Accept inputs whose derivative is 0 everywhere, numerically and in backward. Default false. */
-  readonly allowZero?: boolean;
+  /** Accept inputs (all, or those at these positions) whose derivatives are all 0. Default false. */
+  readonly allowZero?: boolean | readonly number[];
   /** Also check forward mode (jvp). Default false. */
   readonly checkForward?: boolean;
   /** Elements at a kink are skipped; more than this share of an input's elements is an error. Default 0.25. */
@@ -191,12 +191,12 @@ class Check {
       const found = this.compare(k, grads[k]!, here);
       if (found.failure !== null) return found.failure;
       derivative += found.derivative;
-      if (grads[k]!.length > 0 && found.largest <= this.s.atol && !this.zerosTogether && !this.s.allowZero)
+      if (found.largest <= this.s.atol && !this.zerosTogether && !this.mayBeZero(k))
         return nothing(`input ${this.varied[k]}`);
       largest = Math.max(largest, found.largest);
     }
-    const empty = this.values.every(v => v.length === 0);
-    if (largest <= this.s.atol && !empty && !this.s.allowZero) return nothing('all inputs');
+    if (largest <= this.s.atol && !this.values.every((_, k) => this.mayBeZero(k)))
+      return nothing('all inputs');
     if (this.s.checkForward && !this.close(directional, derivative)) {
       return [
         'jvp must give the directional derivative',
@@ -205,6 +205,12 @@ class Check {
       ];
     }
     return null;
+  }
+
+  private mayBeZero(k: number): boolean {
+    const { allowZero } = this.s;
+    if (this.values[k]!.length === 0 || this.weights.every(w => w.numel === 0)) return true;
+    return typeof allowZero === 'boolean' ? allowZero : allowZero.includes(this.varied[k]!);
   }
 
   /** Σ weights · outputs at the values as they are now. */

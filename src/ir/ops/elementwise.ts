@@ -199,13 +199,18 @@ const k = (x: Node, v: number): Node => constLike(x, v);
 const one = (x: E): E => m.like(1, x);
 const zero = (x: E): E => m.like(0, x);
 
+/** Plain, one element, none, and enough for vector loops with a tail. */
 const on =
-  (range: readonly [number, number], kinks: readonly number[] = []): (() => Sample[]) =>
+  (
+    range: readonly [number, number],
+    kinks: readonly number[] = [],
+    extra: Partial<Sample> = {},
+  ): (() => Sample[]) =>
   () => [
-    { shapes: [[3, 4]], range, kinks },
-    { shapes: [[]], range, kinks },
-    { shapes: [[0, 4]], range, kinks },
-    { shapes: [[33]], range, kinks },
+    { shapes: [[3, 4]], range, kinks, ...extra },
+    { shapes: [[]], range, kinks, ...extra },
+    { shapes: [[0, 4]], range, kinks, ...extra },
+    { shapes: [[35]], range, kinks, ...extra },
   ];
 const anywhere = on([-2, 2]);
 const positive = on([0.2, 3]);
@@ -222,6 +227,7 @@ const pairs =
     },
     { shapes: [[3, 1], [4]], range, ...extra },
     { shapes: [[], [2, 5]], range, ...extra },
+    { shapes: [[37], [1]], range, ...extra },
     {
       shapes: [
         [0, 4],
@@ -481,7 +487,7 @@ function floatOnly(op: string, d: DType): DType {
 
 // ---- rounding --------------------------------------------------------------------------------------------------
 
-const roundings = on([-2.9, 2.9], [-2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5]);
+const roundings = on([-2.9, 2.9], [-2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5], { flat: [0] });
 const rounding = (name: 'floor' | 'ceil' | 'trunc' | 'round', doc: string): UnaryOp =>
   unary({
     name,
@@ -506,7 +512,11 @@ export const relu: UnaryOp = unary({
   rule: 'number',
   scalar: ([x]) => m.pmax(x!, zero(x!)),
   d: [(g, _, y) => positiveMask(g, y)],
-  samples: on([-2, 2], [0]),
+  samples: () => [
+    ...on([-2, 2], [0])().slice(2),
+    ...on([0.2, 2])().slice(0, 2),
+    { shapes: [[3, 4]], kinks: [0] },
+  ],
 });
 /** The gradient of relu. */
 export const positiveMask: BinaryOp = binary({
@@ -515,7 +525,10 @@ export const positiveMask: BinaryOp = binary({
   scalar: ([g, y]) => m.select(m.lt(zero(y!), y!), g!, zero(g!)),
   d: [(h, [, y]) => positiveMask(h, y!), g => mul(g, k(g, 0))],
   linearIn: [0],
-  samples: pairs([-2, 2], { kinks: [0] }),
+  samples: () => [
+    ...pairs([-2, 2], { kinks: [0], flat: [1] })().filter(x => x.shapes[1]!.length > 1),
+    { shapes: [[37], [37]], flat: [1], kinks: [0] },
+  ],
 });
 export const sigmoid: UnaryOp = unary({
   name: 'sigmoid',
@@ -608,7 +621,7 @@ export const fmod: BinaryOp = binary({
   d: [g => g, (g, [a, b]) => neg(mul(g, trunc(div(a!, b!))))],
   raises: divides,
   cost: 30,
-  samples: pairs([0.6, 0.9], { kinks: [] }),
+  samples: () => [...pairs([0.6, 0.9])(), { shapes: [[5, 7], [7]], kinks: [0] }],
 });
 export const remainder: BinaryOp = binary({
   name: 'remainder',
@@ -618,7 +631,7 @@ export const remainder: BinaryOp = binary({
   d: [g => g, (g, [a, b]) => neg(mul(g, floor(div(a!, b!))))],
   raises: divides,
   cost: 30,
-  samples: pairs([0.6, 0.9]),
+  samples: () => [...pairs([0.6, 0.9])(), { shapes: [[5, 7], [7]], kinks: [0] }],
 });
 function floorRem(a: E, b: E): E {
   const r = m.rem(a, b);
@@ -644,7 +657,10 @@ export const floorDiv: BinaryOp = binary({
   raises: divides,
   d: [g => mul(g, k(g, 0)), g => mul(g, k(g, 0))],
   cost: 30,
-  samples: pairs([0.6, 0.9]),
+  samples: () => [
+    ...pairs([0.6, 0.9], { flat: [0, 1] })(),
+    { shapes: [[5, 7], [7]], kinks: [0], flat: [0, 1] },
+  ],
 });
 export const truncDiv: BinaryOp = binary({
   name: 'truncDiv',
@@ -655,7 +671,10 @@ export const truncDiv: BinaryOp = binary({
   raises: divides,
   d: [g => mul(g, k(g, 0)), g => mul(g, k(g, 0))],
   cost: 6,
-  samples: pairs([0.6, 0.9]),
+  samples: () => [
+    ...pairs([0.6, 0.9], { flat: [0, 1] })(),
+    { shapes: [[5, 7], [7]], kinks: [0], flat: [0, 1] },
+  ],
 });
 export const atan2: BinaryOp = binary({
   name: 'atan2',
@@ -667,7 +686,7 @@ export const atan2: BinaryOp = binary({
     (g, [a, b]) => neg(mul(g, div(a!, add(square(a!), square(b!))))),
   ],
   cost: 40,
-  samples: pairs([0.3, 2]),
+  samples: () => [...pairs([0.3, 2])(), { shapes: [[5, 7], [7]], kinks: [0] }],
 });
 export const hypot: BinaryOp = binary({
   name: 'hypot',
@@ -684,7 +703,7 @@ export const hypot: BinaryOp = binary({
   },
   d: [(g, [a], y) => mul(g, div(a!, y)), (g, [, b], y) => mul(g, div(b!, y))],
   cost: 12,
-  samples: pairs([0.3, 2]),
+  samples: () => [...pairs([0.3, 2])(), { shapes: [[5, 7], [7]], kinks: [0] }],
 });
 export const logaddexp: BinaryOp = binary({
   name: 'logaddexp',
@@ -706,8 +725,8 @@ export const copysign: BinaryOp = binary({
   doc: '|a| with the sign of b',
   rule: 'float',
   scalar: ([a, b]) => m.copysign(a!, b!),
-  d: [(g, [a, b]) => mul(g, mul(sign(a!), copysign(k(b!, 1), b!))), null],
-  samples: pairs([0.3, 2], { wrt: [0] }),
+  d: [(g, [a, b]) => mul(g, mul(sign(a!), copysign(k(b!, 1), b!))), g => mul(g, k(g, 0))],
+  samples: pairs([-2, 2], { kinks: [0], flat: [1] }),
 });
 
 // ---- comparison, logic, bits -----------------------------------------------------------------------------------
