@@ -44,41 +44,47 @@ function rounder(dtype: DType): (v: Value) => Value {
   };
 }
 
-/** Turns an expression of arguments into a function: each machine op by its meaning. */
-function compileElement(
-  e: E,
-  memo = new Map<E, (args: readonly Value[]) => Value>(),
-): (args: readonly Value[]) => Value {
-  const had = memo.get(e);
-  if (had !== undefined) return had;
-  let f: (args: readonly Value[]) => Value;
-  if (e.op === 'const') f = () => e.value;
-  else if (e.op === 'arg') f = args => args[Number(e.value)]!;
-  else {
-    const inner = e.args.map(a => compileElement(a, memo));
-    if (e.op === 'checked') {
-      const { code } = e.data as CheckedData;
-      f = args => {
-        if (!inner[1]!(args)) failCheck(code, inner[0]!(args));
-        return inner[0]!(args);
-      };
-    } else if (e.op === 'rare') {
-      f = args => evaluate(e.data as MathOp, e.type, e.type, [inner[1]!(args)]) as Value;
-    } else {
-      const from = e.args[0]!.type;
-      f = args => {
-        const v = evaluate(
-          e.op as MachineOp,
-          e.type,
-          from,
-          inner.map(g => g(args)),
-        );
-        return typeof v === 'boolean' ? Number(v) : v!;
-      };
-    }
+type Arguments = readonly Value[];
+/** Turns expressions of arguments into one function: each shared part is computed once, by its machine op's meaning. */
+function compileElements(roots: readonly E[]): (args: Arguments) => Value[] {
+  const slots: Value[] = [];
+  const slotOf = new Map<E, number>();
+  const steps: ((args: Arguments) => Value)[] = [];
+  const visit = (e: E): number => {
+    const had = slotOf.get(e);
+    if (had !== undefined) return had;
+    const at = e.args.map(visit);
+    const step = elementStep(e, i => slots[at[i]!]!);
+    slotOf.set(e, steps.length);
+    return steps.push(step) - 1;
+  };
+  const out = roots.map(visit);
+  return args => {
+    for (let i = 0; i < steps.length; i++) slots[i] = steps[i]!(args);
+    return out.map(i => slots[i]!);
+  };
+}
+function elementStep(e: E, inner: (i: number) => Value): (args: Arguments) => Value {
+  if (e.op === 'const') return () => e.value;
+  if (e.op === 'arg') return args => args[Number(e.value)]!;
+  if (e.op === 'checked') {
+    const { code } = e.data as CheckedData;
+    return () => {
+      if (!inner(1)) failCheck(code, inner(0));
+      return inner(0);
+    };
   }
-  memo.set(e, f);
-  return f;
+  if (e.op === 'rare') return () => evaluate(e.data as MathOp, e.type, e.type, [inner(1)]) as Value;
+  const from = e.args[0]!.type;
+  return () => {
+    const v = evaluate(
+      e.op as MachineOp,
+      e.type,
+      from,
+      e.args.map((_, i) => inner(i)),
+    );
+    return typeof v === 'boolean' ? Number(v) : v!;
+  };
 }
 function failCheck(code: number, value: Value): never {
   if (code === CHECK.divideByZero) {
@@ -171,14 +177,14 @@ class Interpreter {
     const f = withExprs(() => {
       const args = src.map((s, i) => arg(i, DTYPES[s.dtype].compute));
       if (n.op.usesPosition) args.push(arg(src.length, 'i32'));
-      return compileElement(elementOf(n, args));
+      return compileElements([elementOf(n, args)]);
     });
     const strides = src.map(s => contiguousStrides(s.shape));
     const out: Value[] = new Array(numel(n.shape));
     each(n.shape, (index, at) => {
       const args = src.map((s, i) => s.data[broadcastAt(index, s.shape, strides[i]!)]!);
       if (n.op.usesPosition) args.push(at);
-      out[at] = f(args);
+      out[at] = f(args)[0]!;
     });
     return out;
   }
@@ -239,13 +245,12 @@ class Interpreter {
       const accs = start.map((e, i) => arg(i, e.type));
       const xs = types.map((t, i) => arg(k + i, DTYPES[t].compute));
       const next = fold.step(accs, xs, arg(k + types.length, 'i32'));
-      const memo = new Map();
-      const fs = next.map(e => compileElement(e, memo));
+      const f = compileElements(next);
       return {
         init: start.map(e => e.value),
         step: (acc: readonly Value[], x: readonly Value[], at: number) => {
           const args = [...acc, ...x, at];
-          return fs.map(f => f(args));
+          return f(args);
         },
       };
     });
