@@ -58,6 +58,32 @@ export function insideShape(shape: Shape2d, x: number, y: number): boolean {
   return inside(x, y);
 }
 
+/** The border of a shape: points in order, the first once more at the end. */
+export function shapeOutline(shape: Shape2d): [number, number][] {
+  insideShape(shape, 0, 0);
+  if (shape === 'circle') {
+    return Array.from({ length: 181 }, (_, i) => {
+      const angle = (2 * Math.PI * i) / 180;
+      return [RADIUS * Math.cos(angle), RADIUS * Math.sin(angle)];
+    });
+  }
+  const h = HALF_SIDE;
+  const corners: [number, number][] =
+    shape === 'square'
+      ? [
+          [-h, -h],
+          [h, -h],
+          [h, h],
+          [-h, h],
+        ]
+      : [
+          [-1, -1],
+          [1, -1],
+          [0, 1],
+        ];
+  return [...corners, corners[0]!];
+}
+
 /**
  * `n` points spread evenly over [−1, 1]², 1 where inside the shape and 0 where outside. Each shape holds
  * half of the area: a circle of radius √(2/π), a square of side √2, the triangle (−1, −1), (1, −1), (0, 1).

@@ -12,6 +12,7 @@ export {
   SHAPES,
   type Shape2d,
   type SplitOptions,
+  shapeOutline,
   standardize,
   trainTestSplit,
   truthTable,

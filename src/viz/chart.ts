@@ -34,8 +34,9 @@ export interface FigureOptions {
 }
 
 const MARGIN = { left: 28, right: 28, top: 26, bottom: 22 };
-const LEGEND_ROW = 24;
-const AXIS = { left: 46, below: 40, above: 24 };
+const LEGEND_ROW = 23;
+const HEADING = 30;
+const AXIS = { left: 46, below: 40, above: 34 };
 
 /** One chart as a picture. */
 export const chart = (options: Omit<FigureOptions, 'panels' | 'columns'> & Panel): string =>
@@ -49,14 +50,14 @@ export function figure(options: FigureOptions): string {
   const legends = panels.map(p => legendRows(p, width + AXIS.left));
   const rows = Math.ceil(panels.length / columns);
   const headOf = (i: number): number =>
-    (panels[i]!.heading === undefined ? 0 : 24) + legends[i]!.length * LEGEND_ROW + AXIS.above;
+    (panels[i]!.heading === undefined ? 0 : HEADING) + legends[i]!.length * LEGEND_ROW + AXIS.above;
   const rowHead = Array.from({ length: rows }, (_, r) =>
     Math.max(...panels.flatMap((_, i) => (Math.floor(i / columns) === r ? [headOf(i)] : []))),
   );
   const gap = 30;
   const cell = AXIS.left + width + gap;
   const total = MARGIN.left + columns * cell - gap + MARGIN.right;
-  const titleHeight = MARGIN.top + 14 + (subtitle === undefined ? 0 : 21);
+  const titleHeight = MARGIN.top + 18 + (subtitle === undefined ? 0 : 24);
   let y = titleHeight;
   const parts: string[] = [];
   for (let r = 0; r < rows; r++) {
@@ -71,7 +72,7 @@ export function figure(options: FigureOptions): string {
   const below =
     subtitle === undefined
       ? ''
-      : text(MARGIN.left, MARGIN.top + 34, subtitle, { size: THEME.size.subtitle, color: THEME.soft });
+      : text(MARGIN.left, MARGIN.top + 35, subtitle, { size: THEME.size.subtitle, color: THEME.soft });
   const label = subtitle === undefined ? title : `${title}. ${subtitle}`;
   return picture(total, y + MARGIN.bottom - 10, label, heading, below, ...parts);
 }
@@ -108,7 +109,7 @@ function drawPanel(panel: Panel, legends: readonly (readonly LegendEntry[])[], b
   let y = top;
   if (panel.heading !== undefined) {
     parts.push(text(left, y + 20, panel.heading, { size: 13.5, strong: true }));
-    y += 24;
+    y += HEADING;
   }
   for (const row of legends) {
     let x = left;

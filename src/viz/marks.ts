@@ -97,8 +97,9 @@ export interface DotsOptions {
   readonly radius?: number;
   readonly opacity?: number;
 }
+const RADIUS = 3.2;
 function dot(x: number, y: number, o: DotsOptions): string {
-  const { color = THEME.series[0], shape = 'circle', radius: r = 3.2 } = o;
+  const { color = THEME.series[0], shape = 'circle', radius: r = RADIUS } = o;
   const filled = { fill: color, stroke: THEME.ground, 'stroke-width': 0.9 };
   const open = { fill: 'none', stroke: color, 'stroke-width': 1.6 };
   if (shape === 'circle') return el('circle', { cx: x, cy: y, r, ...filled });
@@ -118,11 +119,15 @@ function dot(x: number, y: number, o: DotsOptions): string {
 }
 /** Separate points. Shape as well as colour tells classes apart. */
 export function dots(x: ArrayLike<number>, y: ArrayLike<number>, options: DotsOptions = {}): Mark {
-  const { name } = options;
+  const { name, radius = RADIUS } = options;
+  const half = radius + 1;
   return {
     x: limits(x),
     y: limits(y),
-    legend: name === undefined ? undefined : { name, width: 10, sign: (px, py) => dot(px + 5, py, options) },
+    legend:
+      name === undefined
+        ? undefined
+        : { name, width: 2 * half, sign: (px, py) => dot(px + half, py, options) },
     draw: frame => {
       let out = '';
       for (let i = 0; i < x.length; i++) out += dot(frame.x.at(x[i]!), frame.y.at(y[i]!), options);

@@ -45,16 +45,19 @@ export function text(x: number, y: number, words: string, style: TextStyle = {})
   return el('text', { ...common, ...back, 'aria-hidden': 'true' }, content) + front;
 }
 
-const NARROW = new Set(" .,:;'|!ijlI()[]{}·ft-");
+const NARROW = new Set(" .,:;'|!ijlI()[]{}·ft-r");
 const WIDE = new Set('mwMWQO@%—');
+/** Set small above or below the line. */
+const RAISED = /[\u2070-\u209c¹²³ᵢ]/;
 /** About how wide a text is, in pixels: enough to place one beside another in any of the theme's fonts. */
 export function textWidth(words: string, size: number): number {
   let em = 0;
   for (const c of words) {
     if (c >= '\u2e80') em += 1;
-    else if (NARROW.has(c)) em += 0.32;
-    else if (WIDE.has(c)) em += 0.86;
-    else em += c >= 'A' && c <= 'Z' ? 0.63 : 0.56;
+    else if (NARROW.has(c)) em += 0.34;
+    else if (RAISED.test(c)) em += 0.42;
+    else if (WIDE.has(c)) em += 0.88;
+    else em += c >= 'A' && c <= 'Z' ? 0.68 : 0.6;
   }
   return em * size;
 }

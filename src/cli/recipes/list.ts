@@ -1,0 +1,9 @@
+// All recipes, in the order in which a learner meets them.
+
+import { kinks } from './kinks.ts';
+import { lineRecipe } from './line.ts';
+import type { Recipe } from './recipe.ts';
+import { rings } from './rings.ts';
+import { circle, square, triangle } from './shapes.ts';
+
+export const RECIPES: readonly Recipe[] = [lineRecipe, kinks, circle, triangle, square, rings];

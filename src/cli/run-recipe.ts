@@ -1,0 +1,83 @@
+// Runs one recipe: seed, settings, progress bar, clock. In: a recipe and texts of settings. Out: its result.
+
+import { manualSeed } from '../index.ts';
+import { UsageError } from './command.ts';
+import { RECIPES } from './recipes/list.ts';
+import { type Metrics, percent, type Recipe, type Result, type Run } from './recipes/recipe.ts';
+import { columns, type Terminal } from './terminal.ts';
+
+export interface Finished extends Result {
+  readonly recipe: string;
+  readonly seed: number;
+  readonly seconds: number;
+}
+
+export function findRecipe(name: string): Recipe {
+  const recipe = RECIPES.find(r => r.name === name);
+  if (recipe === undefined)
+    throw new UsageError(`train: recipes are ${RECIPES.map(r => r.name).join(', ')}, got '${name}'`);
+  return recipe;
+}
+
+/** The settings of a recipe with `given` (key to text) in place of defaults. */
+export function settingsOf(recipe: Recipe, given: Readonly<Record<string, string>>): Run['settings'] {
+  const values = Object.fromEntries(Object.entries(recipe.settings).map(([key, s]) => [key, s.initial]));
+  for (const [key, text] of Object.entries(given)) {
+    const setting = recipe.settings[key];
+    if (setting === undefined) {
+      const known = Object.keys(recipe.settings).join(', ');
+      throw new UsageError(`${recipe.name}: settings are ${known}, got '${key}'`);
+    }
+    const value = setting.read(text);
+    if (value === undefined)
+      throw new UsageError(`${recipe.name}: ${key} must be ${setting.form}, got '${text}'`);
+    values[key] = value;
+  }
+  return values;
+}
+
+export async function runRecipe(
+  recipe: Recipe,
+  seed: number,
+  given: Readonly<Record<string, string>>,
+  terminal: Terminal,
+): Promise<Finished> {
+  const settings = settingsOf(recipe, given);
+  const bar = terminal.bar(recipe.name);
+  const start = performance.now();
+  manualSeed(seed);
+  try {
+    const result = await recipe.train({
+      settings,
+      language: terminal.language,
+      progress: (done, total, metrics) => bar.update(done, total, status(metrics)),
+    });
+    return { ...result, recipe: recipe.name, seed, seconds: (performance.now() - start) / 1000 };
+  } finally {
+    bar.end();
+  }
+}
+function status(metrics: Metrics): string {
+  const parts: string[] = [];
+  if (metrics['trainLoss'] !== undefined) parts.push(`loss ${metrics['trainLoss'].toPrecision(3)}`);
+  if (metrics['testAccuracy'] !== undefined) parts.push(`test ${percent(metrics['testAccuracy'])}`);
+  return parts.join('  ');
+}
+
+/** What the run found, as aligned lines. */
+export function report(f: Finished, terminal: Terminal): string {
+  const time: readonly [string, string] = [
+    terminal.say({ en: 'time', zh: '用时' }),
+    `${f.seconds.toFixed(2)} s`,
+  ];
+  return columns([...f.facts.map(([label, value]) => [label[terminal.language], value]), time]);
+}
+/** The result as scripts read it. */
+export const asJson = (f: Finished, device: string): string =>
+  JSON.stringify({
+    recipe: f.recipe,
+    seed: f.seed,
+    device,
+    seconds: Number(f.seconds.toFixed(3)),
+    metrics: f.metrics,
+  });
