@@ -181,6 +181,8 @@ function elementwiseDef(spec: ElementwiseSpec, arity: number): OpDef<null> {
     shape: arity === 1 ? src => src[0]!.shape : src => broadcastShapes(spec.name, shapesOf(src)),
     dtype: src => {
       const dt = src[src.length - 1]!.dtype;
+      if (arity === 2 && src[0]!.dtype !== dt)
+        throw new DTypeError(spec.name, 'both must have one dtype', `${src[0]!.dtype} and ${dt}`, '');
       if (!need.ok(dt))
         throw new DTypeError(spec.name, `it takes ${need.text}`, dt, 'convert with .to(dtype)');
       return rule === 'bool' ? 'bool' : dt;
@@ -204,8 +206,6 @@ export function binary(spec: ElementwiseSpec): BinaryOp {
   const def = elementwiseDef(spec, 2);
   return named((a: Node, b: Node) => {
     const src = [a, b];
-    if (a.dtype !== b.dtype)
-      throw new DTypeError(def.name, 'both must have one dtype', `${a.dtype} and ${b.dtype}`, '');
     return makeNode(def, src, null, def.shape(src, null), def.dtype(src, null));
   }, def);
 }

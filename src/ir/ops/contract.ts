@@ -113,6 +113,34 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
     },
     {
       shapes: [
+        [7, 37],
+        [7, 5],
+      ],
+      attrs: { ta: true, tb: false },
+    },
+    {
+      shapes: [
+        [3, 35, 5],
+        [3, 9, 5],
+      ],
+      attrs: { ta: false, tb: true },
+    },
+    {
+      shapes: [
+        [1, 37],
+        [37, 1],
+      ],
+      attrs: { ta: false, tb: false },
+    },
+    {
+      shapes: [
+        [5, 1],
+        [1, 3],
+      ],
+      attrs: { ta: false, tb: false },
+    },
+    {
+      shapes: [
         [0, 4],
         [4, 5],
       ],
@@ -127,6 +155,33 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
     },
   ],
   errors: () => [
+    { shapes: [[3], [3, 4]], attrs: PLAIN, message: 'matmul: both need at least 2 dims, got (3) and (3, 4)' },
+    {
+      shapes: [
+        [2, 3, 4],
+        [3, 4, 5],
+      ],
+      attrs: PLAIN,
+      message: 'matmul: shapes must be equal or broadcast',
+    },
+    {
+      shapes: [
+        [2, 2],
+        [2, 2],
+      ],
+      dtypes: ['float32', 'int32'],
+      attrs: PLAIN,
+      message: 'matmul: both must have one dtype, got float32 and int32',
+    },
+    {
+      shapes: [
+        [2, 2],
+        [2, 2],
+      ],
+      dtypes: ['bool', 'bool'],
+      attrs: PLAIN,
+      message: 'matmul: it takes numbers, got bool',
+    },
     {
       shapes: [
         [3, 4],

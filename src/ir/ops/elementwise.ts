@@ -239,6 +239,14 @@ const pairs =
   ];
 const badPair = (name: string) => () => [
   { shapes: [[2, 3], [4]], message: `${name}: shapes must be equal or broadcast` },
+  {
+    shapes: [[2], [2]],
+    dtypes: ['float32', 'int32'] as const,
+    message: `${name}: both must have one dtype, got float32 and int32`,
+  },
+];
+const badDType = (name: string, dtypes: readonly DType[], message: string) => () => [
+  { shapes: dtypes.map(() => [2]), dtypes, message: `${name}: ${message}` },
 ];
 
 function mathOp(
@@ -272,6 +280,7 @@ export const neg: UnaryOp = unary({
   d: [g => neg(g)],
   linearIn: [0],
   samples: anywhere,
+  errors: badDType('neg', ['bool'], 'it takes a numeric dtype, got bool'),
 });
 export const add: BinaryOp = binary({
   name: 'add',
@@ -328,6 +337,7 @@ export const reciprocal: UnaryOp = unary({
   d: [(g, _, y) => neg(mul(g, square(y)))],
   cost: 4,
   samples: on([0.3, 3]),
+  errors: badDType('reciprocal', ['int64'], 'it takes a floating dtype, got int64'),
 });
 export const sqrt: UnaryOp = unary({
   name: 'sqrt',
@@ -337,6 +347,7 @@ export const sqrt: UnaryOp = unary({
   d: [(g, _, y) => div(g, mul(y, k(y, 2)))],
   cost: 4,
   samples: positive,
+  errors: badDType('sqrt', ['int64'], 'it takes a floating dtype, got int64'),
 });
 export const rsqrt: UnaryOp = unary({
   name: 'rsqrt',
@@ -346,6 +357,7 @@ export const rsqrt: UnaryOp = unary({
   d: [(g, _, y) => mul(mul(g, k(y, -0.5)), mul(y, square(y)))],
   cost: 8,
   samples: positive,
+  errors: badDType('rsqrt', ['int64'], 'it takes a floating dtype, got int64'),
 });
 export const abs: UnaryOp = unary({
   name: 'abs',
@@ -477,6 +489,7 @@ export const polygammaDef: OpDef<PolygammaAttrs> = defineOp<PolygammaAttrs>({
     { shapes: [[3, 4]], attrs: { n: 1 }, range: [0.5, 3] },
     { shapes: [[5]], attrs: { n: 2 }, range: [0.5, 3] },
   ],
+  errors: badDType('polygamma', ['int32'], 'it takes a floating dtype, got int32'),
 });
 export const polygamma: (x: Node, attrs: PolygammaAttrs) => Node = attributed(polygammaDef);
 
@@ -538,6 +551,7 @@ export const sigmoid: UnaryOp = unary({
   d: [(g, _, y) => mul(g, mul(y, sub(k(y, 1), y)))],
   cost: 14,
   samples: anywhere,
+  errors: badDType('sigmoid', ['int64'], 'it takes a floating dtype, got int64'),
 });
 
 // ---- two numbers -----------------------------------------------------------------------------------------------
@@ -553,6 +567,7 @@ export const maximum: BinaryOp = binary({
   d: [(g, [a, b]) => half(g, a!, b!, gt(a!, b!)), (g, [a, b]) => half(g, a!, b!, lt(a!, b!))],
   cost: 2,
   samples: pairs(),
+  errors: badPair('maximum'),
 });
 export const minimum: BinaryOp = binary({
   name: 'minimum',
@@ -561,6 +576,7 @@ export const minimum: BinaryOp = binary({
   d: [(g, [a, b]) => half(g, a!, b!, lt(a!, b!)), (g, [a, b]) => half(g, a!, b!, gt(a!, b!))],
   cost: 2,
   samples: pairs(),
+  errors: badPair('minimum'),
 });
 export const clampMin: BinaryOp = binary({
   name: 'clampMin',
@@ -569,6 +585,7 @@ export const clampMin: BinaryOp = binary({
   d: [(g, [x, lo]) => where(ge(x!, lo!), g, k(g, 0)), (g, [x, lo]) => where(lt(x!, lo!), g, k(g, 0))],
   cost: 2,
   samples: pairs(),
+  errors: badPair('clampMin'),
 });
 export const clampMax: BinaryOp = binary({
   name: 'clampMax',
@@ -577,6 +594,7 @@ export const clampMax: BinaryOp = binary({
   d: [(g, [x, hi]) => where(le(x!, hi!), g, k(g, 0)), (g, [x, hi]) => where(gt(x!, hi!), g, k(g, 0))],
   cost: 2,
   samples: pairs(),
+  errors: badPair('clampMax'),
 });
 export const pow: BinaryOp = binary({
   name: 'pow',
@@ -589,6 +607,7 @@ export const pow: BinaryOp = binary({
   ],
   cost: 60,
   samples: pairs([0.4, 2]),
+  errors: badPair('pow'),
 });
 /** Integer powers by repeated squaring: 31 steps without a branch; negative exponents give 0 but for ±1. */
 function intPow(a: E, b: E): E {
@@ -622,6 +641,7 @@ export const fmod: BinaryOp = binary({
   raises: divides,
   cost: 30,
   samples: () => [...pairs([0.6, 0.9])(), { shapes: [[5, 7], [7]], kinks: [0] }],
+  errors: badPair('fmod'),
 });
 export const remainder: BinaryOp = binary({
   name: 'remainder',
@@ -632,6 +652,7 @@ export const remainder: BinaryOp = binary({
   raises: divides,
   cost: 30,
   samples: () => [...pairs([0.6, 0.9])(), { shapes: [[5, 7], [7]], kinks: [0] }],
+  errors: badPair('remainder'),
 });
 function floorRem(a: E, b: E): E {
   const r = m.rem(a, b);
@@ -661,6 +682,7 @@ export const floorDiv: BinaryOp = binary({
     ...pairs([0.6, 0.9], { flat: [0, 1] })(),
     { shapes: [[5, 7], [7]], kinks: [0], flat: [0, 1] },
   ],
+  errors: badPair('floorDiv'),
 });
 export const truncDiv: BinaryOp = binary({
   name: 'truncDiv',
@@ -675,6 +697,7 @@ export const truncDiv: BinaryOp = binary({
     ...pairs([0.6, 0.9], { flat: [0, 1] })(),
     { shapes: [[5, 7], [7]], kinks: [0], flat: [0, 1] },
   ],
+  errors: badPair('truncDiv'),
 });
 export const atan2: BinaryOp = binary({
   name: 'atan2',
@@ -687,6 +710,7 @@ export const atan2: BinaryOp = binary({
   ],
   cost: 40,
   samples: () => [...pairs([0.3, 2])(), { shapes: [[5, 7], [7]], kinks: [0] }],
+  errors: badPair('atan2'),
 });
 export const hypot: BinaryOp = binary({
   name: 'hypot',
@@ -704,6 +728,7 @@ export const hypot: BinaryOp = binary({
   d: [(g, [a], y) => mul(g, div(a!, y)), (g, [, b], y) => mul(g, div(b!, y))],
   cost: 12,
   samples: () => [...pairs([0.3, 2])(), { shapes: [[5, 7], [7]], kinks: [0] }],
+  errors: badPair('hypot'),
 });
 export const logaddexp: BinaryOp = binary({
   name: 'logaddexp',
@@ -713,6 +738,7 @@ export const logaddexp: BinaryOp = binary({
   d: [(g, [a, b]) => mul(g, sigmoid(sub(a!, b!))), (g, [a, b]) => mul(g, sigmoid(sub(b!, a!)))],
   cost: 30,
   samples: pairs(),
+  errors: badPair('logaddexp'),
 });
 export function logAddExp(a: E, b: E): E {
   const big = m.max(a, b);
@@ -727,6 +753,7 @@ export const copysign: BinaryOp = binary({
   scalar: ([a, b]) => m.copysign(a!, b!),
   d: [(g, [a, b]) => mul(g, mul(sign(a!), copysign(k(b!, 1), b!))), g => mul(g, k(g, 0))],
   samples: pairs([-2, 2], { kinks: [0], flat: [1] }),
+  errors: badPair('copysign'),
 });
 
 // ---- comparison, logic, bits -----------------------------------------------------------------------------------
@@ -752,12 +779,16 @@ const bools =
   () => [
     { shapes: Array(n).fill([3, 4]), dtypes: Array(n).fill('bool') },
     { shapes: n === 1 ? [[5]] : [[3, 1], [4]], dtypes: Array(n).fill('bool') },
+    { shapes: Array(n).fill([67]), dtypes: Array(n).fill('bool') },
+    { shapes: Array(n).fill([0, 4]), dtypes: Array(n).fill('bool') },
   ];
 const ints =
   (n: number): (() => Sample[]) =>
   () => [
     { shapes: Array(n).fill([3, 4]), dtypes: Array(n).fill('int32'), range: [0, 20] },
     { shapes: Array(n).fill([5]), dtypes: Array(n).fill('int64'), range: [0, 20] },
+    { shapes: Array(n).fill([37]), dtypes: Array(n).fill('int32'), range: [0, 20] },
+    { shapes: Array(n).fill([0]), dtypes: Array(n).fill('int64'), range: [0, 20] },
   ];
 export const logicalNot: UnaryOp = unary({
   name: 'logicalNot',
@@ -767,7 +798,14 @@ export const logicalNot: UnaryOp = unary({
   samples: bools(1),
 });
 const bits = (name: string, doc: string, body: (a: E, b: E) => E, samples: () => Sample[]): BinaryOp =>
-  binary({ name, doc, rule: 'intOrBool', scalar: ([a, b]) => body(a!, b!), samples });
+  binary({
+    name,
+    doc,
+    rule: 'intOrBool',
+    scalar: ([a, b]) => body(a!, b!),
+    samples,
+    errors: badDType(name, ['float32', 'float32'], 'it takes an integer or bool dtype, got float32'),
+  });
 export const logicalAnd: BinaryOp = bits('logicalAnd', 'a and b, of bools', m.and, bools(2));
 export const logicalOr: BinaryOp = bits('logicalOr', 'a or b, of bools', m.or, bools(2));
 export const logicalXor: BinaryOp = bits('logicalXor', 'a or b but not both, of bools', m.xor, bools(2));
@@ -777,6 +815,7 @@ export const bitwiseNot: UnaryOp = unary({
   rule: 'intOrBool',
   scalar: ([x]) => m.not(x!),
   samples: ints(1),
+  errors: badDType('bitwiseNot', ['float32'], 'it takes an integer or bool dtype, got float32'),
 });
 export const bitwiseAnd: BinaryOp = bits('bitwiseAnd', 'the bits set in both', m.and, ints(2));
 export const bitwiseOr: BinaryOp = bits('bitwiseOr', 'the bits set in either', m.or, ints(2));
@@ -792,6 +831,13 @@ export const bitwiseRightShift: BinaryOp = bits(
 export const where: TernaryOp = ternary({
   name: 'where',
   doc: 'a where the condition holds, else b',
+  dtype: ([c, a, b]) => {
+    if (c!.dtype !== 'bool')
+      throw new DTypeError('where', 'the condition must be bool', c!.dtype, 'compare first');
+    if (a!.dtype !== b!.dtype)
+      throw new DTypeError('where', 'both must have one dtype', `${a!.dtype} and ${b!.dtype}`, '');
+    return a!.dtype;
+  },
   scalar: ([c, a, b]) => m.select(c!, a!, b!),
   d: [null, (g, [c]) => where(c!, g, k(g, 0)), (g, [c]) => where(c!, k(g, 0), g)],
   samples: () => [
@@ -804,6 +850,21 @@ export const where: TernaryOp = ternary({
       dtypes: ['bool', 'float32', 'float32'],
     },
     { shapes: [[3, 1], [4], []], dtypes: ['bool', 'float32', 'float32'] },
+    { shapes: [[37], [37], [1]], dtypes: ['bool', 'float32', 'float32'] },
+    { shapes: [[0, 4], [4], [0, 1]], dtypes: ['bool', 'float32', 'float32'] },
+  ],
+  errors: () => [
+    { shapes: [[2], [2], [2]], message: 'where: the condition must be bool, got float32' },
+    {
+      shapes: [[2], [2], [2]],
+      dtypes: ['bool', 'float32', 'int32'],
+      message: 'where: both must have one dtype, got float32 and int32',
+    },
+    {
+      shapes: [[2], [3], [2]],
+      dtypes: ['bool', 'float32', 'float32'],
+      message: 'where: shapes must be equal or broadcast',
+    },
   ],
 });
 

@@ -18,6 +18,8 @@ const rows = (): Sample[] => [
   { shapes: [[3, 4]], attrs: { dim: 1 } },
   { shapes: [[4, 3, 2]], attrs: { dim: 0 } },
   { shapes: [[2, 33]], attrs: { dim: 1 } },
+  { shapes: [[2, 37, 3]], attrs: { dim: 1 } },
+  { shapes: [[5, 1]], attrs: { dim: 1 }, flat: [0] },
   { shapes: [[0, 3]], attrs: { dim: 1 } },
 ];
 function alongDim(spec: {
@@ -108,6 +110,7 @@ const nllDef: OpDef<null> = defineOp<null>({
   samples: () => [
     { shapes: [[3, 4], [3]], dtypes: ['float32', 'int64'], range: [0, 3.99] },
     { shapes: [[33, 10], [33]], dtypes: ['float32', 'int64'], range: [0, 9.99] },
+    { shapes: [[1, 35], [1]], dtypes: ['float32', 'int32'], range: [0, 34.99] },
   ],
   errors: () => [
     {

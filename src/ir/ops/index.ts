@@ -54,9 +54,18 @@ const takeDef: OpDef<TakeAttrs> = defineOp<TakeAttrs>({
       attrs: { dims: [0, 2] },
       range: [0, 3.99],
     },
+    { shapes: [[3, 37], [35]], dtypes: ['float32', 'int32'], attrs: { dims: [1] }, range: [0, 36.99] },
+    { shapes: [[1, 3], []], dtypes: ['float32', 'int64'], attrs: { dims: [0] }, range: [0, 0.99] },
+    { shapes: [[4, 3], [0]], dtypes: ['float32', 'int64'], attrs: { dims: [0] } },
   ],
   errors: () => [
     { shapes: [[5, 3], [4]], attrs: { dims: [0] }, message: 'take: indices are int64 or int32, got float32' },
+    {
+      shapes: [[5, 3], [4], [3]],
+      dtypes: ['float32', 'int64', 'int64'],
+      attrs: { dims: [0, 1] },
+      message: 'take: shapes must be equal or broadcast (aligned right, sizes equal or 1), got (4) and (3)',
+    },
   ],
 });
 /** Index tensors of a batched take, all with the batch first. */
@@ -80,6 +89,8 @@ export type ScatterMode = 'set' | 'add' | 'mul' | 'max' | 'min';
 export interface ScatterAttrs {
   readonly dims: readonly number[];
   readonly mode: ScatterMode;
+  /** No position occurs twice. */
+  readonly unique: boolean;
 }
 const scatterDef: OpDef<ScatterAttrs> = defineOp<ScatterAttrs>({
   name: 'scatter',
@@ -113,7 +124,8 @@ const scatterDef: OpDef<ScatterAttrs> = defineOp<ScatterAttrs>({
   batch: (src, batched, n, size, lift) => {
     const [base, values] = lift(n.src.slice(0, 2)) as [Node, Node];
     const index = [batchIota(size, src, batched, 2), ...alignIndices(src, batched, 2)];
-    return scatter(base, values, index, [0, ...n.attrs.dims.map(d => d + 1)], n.attrs.mode);
+    const { dims, mode, unique } = n.attrs;
+    return scatter(base, values, index, [0, ...dims.map(d => d + 1)], mode, unique);
   },
   raises: 'an index outside its dim',
   cost: 4,
@@ -121,28 +133,62 @@ const scatterDef: OpDef<ScatterAttrs> = defineOp<ScatterAttrs>({
     {
       shapes: [[5, 3], [2, 3], [2]],
       dtypes: ['float32', 'float32', 'int64'],
-      attrs: { dims: [0], mode: 'add' },
+      attrs: { dims: [0], mode: 'add', unique: false },
       range: [0, 4.99],
     },
     {
       shapes: [[5], [7], [7]],
       dtypes: ['float32', 'float32', 'int64'],
-      attrs: { dims: [0], mode: 'mul' },
+      attrs: { dims: [0], mode: 'mul', unique: false },
       range: [0.5, 4.99],
     },
     {
       shapes: [[4, 4], [3, 2], [3, 1], [2]],
       dtypes: ['float32', 'float32', 'int64', 'int32'],
-      attrs: { dims: [0, 1], mode: 'max' },
+      attrs: { dims: [0, 1], mode: 'max', unique: false },
       range: [0, 3.99],
+    },
+    {
+      shapes: [[4, 3], [5, 3], [5]],
+      dtypes: ['float32', 'float32', 'int64'],
+      attrs: { dims: [0], mode: 'set', unique: false },
+      range: [0, 3.99],
+    },
+    {
+      shapes: [[3, 37], [35, 3], [35]],
+      dtypes: ['float32', 'float32', 'int32'],
+      attrs: { dims: [1], mode: 'min', unique: false },
+      range: [0, 36.99],
+    },
+    {
+      shapes: [[1], [1], [1]],
+      dtypes: ['float32', 'float32', 'int64'],
+      attrs: { dims: [0], mode: 'add', unique: true },
+      range: [0, 0.99],
+    },
+    {
+      shapes: [[4], [0], [0]],
+      dtypes: ['float32', 'float32', 'int64'],
+      attrs: { dims: [0], mode: 'add', unique: false },
     },
   ],
   errors: () => [
     {
       shapes: [[5, 3], [2, 2], [2]],
       dtypes: ['float32', 'float32', 'int64'],
-      attrs: { dims: [0], mode: 'add' },
+      attrs: { dims: [0], mode: 'add', unique: false },
       message: 'scatter: values must have shape (2, 3), got (2, 2)',
+    },
+    {
+      shapes: [[5, 3], [2, 3], [2]],
+      dtypes: ['float32', 'int64', 'int64'],
+      attrs: { dims: [0], mode: 'add', unique: false },
+      message: 'scatter: values must have the dtype of the base, float32, got int64',
+    },
+    {
+      shapes: [[5], [2], [2]],
+      attrs: { dims: [0], mode: 'add', unique: false },
+      message: 'scatter: indices are int64 or int32, got float32',
     },
   ],
 });
@@ -152,17 +198,25 @@ export const scatter = (
   indices: readonly Node[],
   dims: readonly number[],
   mode: ScatterMode,
-): Node => build(scatterDef, [base, values, ...indices], { dims, mode });
+  unique = false,
+): Node => build(scatterDef, [base, values, ...indices], { dims, mode, unique });
 
 function scatterVjp(g: Node, n: Node<ScatterAttrs>, i: number): Node {
   const [base, values] = n.src as [Node, Node];
   const index = n.src.slice(2);
-  const { dims, mode } = n.attrs;
+  const { dims, mode, unique } = n.attrs;
   const put = (to: Node, v: Node, how: ScatterMode) => scatter(to, v, index, dims, how);
   const read = (x: Node) => take(x, index, dims);
   const nothing = (x: Node) => expand(constLike(x, 0), x.shape);
   if (mode === 'add') return i === 0 ? g : read(g);
-  if (mode === 'set') return i === 0 ? put(g, nothing(values), 'set') : read(g);
+  if (mode === 'set') {
+    if (i === 0) return put(g, nothing(values), 'set');
+    if (unique) return read(g);
+    // Of equal positions the last wins: only it has a gradient.
+    const order = iota(values.shape, 'int32', g.device);
+    const winner = read(put(expand(constLike(order, 0), base.shape), order, 'set'));
+    return where(eq(winner, order), read(g), constLike(g, 0));
+  }
   if (mode === 'mul') {
     if (i === 0) {
       const ones = expand(constLike(base, 1), base.shape);

@@ -41,6 +41,8 @@ const reshapeDef: OpDef<ReshapeAttrs> = defineOp<ReshapeAttrs>({
     { shapes: [[3, 4]], attrs: { shape: [2, 6] } },
     { shapes: [[0, 4]], attrs: { shape: [2, 0] } },
     { shapes: [[1]], attrs: { shape: [] } },
+    { shapes: [[5, 7]], attrs: { shape: [35] } },
+    { shapes: [[2, 3, 6]], attrs: { shape: [4, 1, 9] } },
   ],
   errors: () => [
     {
@@ -89,6 +91,8 @@ const permuteDef: OpDef<PermuteAttrs> = defineOp<PermuteAttrs>({
   samples: () => [
     { shapes: [[2, 3, 4]], attrs: { order: [2, 0, 1] } },
     { shapes: [[3, 5]], attrs: { order: [1, 0] } },
+    { shapes: [[5, 1, 9]], attrs: { order: [2, 0, 1] } },
+    { shapes: [[3, 0]], attrs: { order: [1, 0] } },
   ],
   errors: () => [
     {
@@ -162,6 +166,8 @@ const sliceDef: OpDef<SliceAttrs> = defineOp<SliceAttrs>({
   samples: () => [
     { shapes: [[5, 6]], attrs: { start: [1, 0], size: [3, 3], step: [1, 2] } },
     { shapes: [[7]], attrs: { start: [6], size: [4], step: [-2] } },
+    { shapes: [[37]], attrs: { start: [35], size: [12], step: [-3] } },
+    { shapes: [[1, 3]], attrs: { start: [0, 2], size: [1, 1], step: [1, 1] } },
     { shapes: [[3, 4]], attrs: { start: [0, 1], size: [0, 2], step: [1, 1] } },
   ],
   errors: () => [
@@ -263,12 +269,14 @@ const padDef: OpDef<PadAttrs> = defineOp<PadAttrs>({
       0,
     );
   },
-  linearIn: [0],
+  // Not linear where the value is not 0: forward mode transposes the rule above.
   batch: ([x], _, { attrs: a }) => pad(x!, [0, ...a.before], [0, ...a.after], a.value),
   cost: 2,
   samples: () => [
     { shapes: [[2, 3]], attrs: { before: [1, 0], after: [0, 2], value: 0 } },
     { shapes: [[4]], attrs: { before: [-1], after: [2], value: 0 } },
+    { shapes: [[3, 35]], attrs: { before: [0, 1], after: [2, 3], value: 1.5 } },
+    { shapes: [[1]], attrs: { before: [2], after: [0], value: -1 } },
     { shapes: [[0, 2]], attrs: { before: [1, 1], after: [0, 0], value: 0 } },
   ],
   errors: () => [
@@ -346,6 +354,8 @@ const windowDef: OpDef<WindowAttrs> = defineOp<WindowAttrs>({
   samples: () => [
     { shapes: [[2, 7]], attrs: { dim: 1, size: 3, step: 2, dilation: 1 } },
     { shapes: [[9, 2]], attrs: { dim: 0, size: 2, step: 1, dilation: 3 } },
+    { shapes: [[37]], attrs: { dim: 0, size: 5, step: 3, dilation: 2 } },
+    { shapes: [[1, 3]], attrs: { dim: 0, size: 1, step: 1, dilation: 1 } },
   ],
   errors: () => [
     {
@@ -406,6 +416,14 @@ const catDef: OpDef<JoinAttrs> = defineOp<JoinAttrs>({
         [0, 3],
       ],
       attrs: { dim: 0 },
+    },
+    {
+      shapes: [
+        [3, 35],
+        [3, 1],
+        [3, 7],
+      ],
+      attrs: { dim: 1 },
     },
   ],
   errors: () => [

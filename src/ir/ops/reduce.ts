@@ -50,6 +50,9 @@ const expandDef: OpDef<ExpandAttrs> = defineOp<ExpandAttrs>({
   samples: () => [
     { shapes: [[3, 1]], attrs: { shape: [2, 3, 4] } },
     { shapes: [[]], attrs: { shape: [3] } },
+    { shapes: [[1, 7]], attrs: { shape: [5, 7] } },
+    { shapes: [[1]], attrs: { shape: [37] } },
+    { shapes: [[3, 1]], attrs: { shape: [3, 0] } },
   ],
   errors: () => [
     { shapes: [[3]], attrs: { shape: [4] }, message: 'expand: only dims of size 1 of (3) stretch' },
@@ -170,6 +173,9 @@ const reduceSamples =
     { shapes: [[3, 4, 2]], attrs: { dims: [0, 2], keepdim: true }, range },
     { shapes: [[5]], attrs: { dims: [0], keepdim: false }, range },
     { shapes: [[37, 5]], attrs: { dims: [0], keepdim: false }, range },
+    { shapes: [[3, 67]], attrs: { dims: [1], keepdim: true }, range },
+    { shapes: [[2, 1, 3]], attrs: { dims: [1], keepdim: false }, range },
+    { shapes: [[1]], attrs: { dims: [0], keepdim: false }, range },
     ...(empty ? [{ shapes: [[0, 3]], attrs: { dims: [0], keepdim: false }, range }] : []),
   ];
 
@@ -217,15 +223,23 @@ function reduction(spec: ReduceSpec): ReduceOp {
     batch: ([x], _, { attrs: a }) => build(def, [x!], { ...a, dims: a.dims.map(d => d + 1) }),
     samples: spec.samples ?? reduceSamples(undefined, !spec.needsElements),
     errors: () =>
-      spec.needsElements
+      spec.onlyBool
         ? [
             {
-              shapes: [[0, 3]],
+              shapes: [[3]],
               attrs: { dims: [0], keepdim: false },
-              message: `${spec.name}: a reduced dim needs at least one element`,
+              message: `${spec.name}: it takes bool, got float32`,
             },
           ]
-        : [],
+        : spec.needsElements
+          ? [
+              {
+                shapes: [[0, 3]],
+                attrs: { dims: [0], keepdim: false },
+                message: `${spec.name}: a reduced dim needs at least one element`,
+              },
+            ]
+          : [],
   });
   const op = (x: Node, dims: readonly number[], keepdim: boolean): Node =>
     dims.length === 0 && !spec.fold.positional ? x : build(def, [x], { dims, keepdim });
@@ -307,6 +321,7 @@ export const argmin: ReduceOp = reduction({
 const boolSamples = (): Sample[] => [
   { shapes: [[3, 4]], dtypes: ['bool'], attrs: { dims: [1], keepdim: false } },
   { shapes: [[0, 4]], dtypes: ['bool'], attrs: { dims: [0], keepdim: true } },
+  { shapes: [[3, 67]], dtypes: ['bool'], attrs: { dims: [0, 1], keepdim: false } },
 ];
 export const any: ReduceOp = reduction({
   name: 'any',
@@ -334,6 +349,9 @@ type ScanOp = ((x: Node, dim: number, reverse?: boolean) => Node) & { readonly d
 const scanSamples = (): Sample[] => [
   { shapes: [[3, 4]], attrs: { dim: 1, reverse: false } },
   { shapes: [[4, 3, 2]], attrs: { dim: 0, reverse: true } },
+  { shapes: [[2, 37]], attrs: { dim: 1, reverse: true } },
+  { shapes: [[3, 35]], attrs: { dim: 0, reverse: false } },
+  { shapes: [[1]], attrs: { dim: 0, reverse: false } },
   { shapes: [[0]], attrs: { dim: 0, reverse: false } },
 ];
 
@@ -478,6 +496,15 @@ const linearScanDef: OpDef<ScanAttrs> = defineOp<ScanAttrs>({
       ],
       attrs: { dim: 0, reverse: true },
     },
+    {
+      shapes: [
+        [2, 37],
+        [2, 37],
+      ],
+      attrs: { dim: 1, reverse: true },
+    },
+    { shapes: [[1], [1]], attrs: { dim: 0, reverse: false }, flat: [0] },
+    { shapes: [[0], [0]], attrs: { dim: 0, reverse: false } },
   ],
   errors: () => [
     {

@@ -54,7 +54,18 @@ const argsortDef: OpDef<SortAttrs> = defineOp<SortAttrs>({
   samples: () => [
     { shapes: [[3, 4]], attrs: { dim: 1, descending: false } },
     { shapes: [[4, 3]], attrs: { dim: 0, descending: true } },
+    { shapes: [[2, 37]], attrs: { dim: 1, descending: true } },
+    { shapes: [[35]], dtypes: ['int64'], attrs: { dim: 0, descending: false } },
+    { shapes: [[1]], attrs: { dim: 0, descending: false } },
     { shapes: [[0, 3]], attrs: { dim: 0, descending: false } },
+  ],
+  errors: () => [
+    {
+      shapes: [[3]],
+      dtypes: ['bool'],
+      attrs: { dim: 0, descending: false },
+      message: 'argsort: it takes numbers, got bool',
+    },
   ],
 });
 export const argsort = (x: Node, dim: number, descending: boolean): Node =>
