@@ -147,28 +147,34 @@ export function evaluations(u: Use): number {
   }
   return upto;
 }
-/** Whether the use is at exactly the loops of the whole kernel, each once. */
-export function isIdentity(u: Use, d: Draft): boolean {
+/** Whether the use of n is at exactly the loops of the whole kernel, each once. */
+export function isIdentity(u: Use, n: Node, d: Draft): boolean {
   return (
-    u.scope.parent === null && levelOf(u, d) === (d.blocks[d.blocks.length - 1] ?? null) && u.need === 'value'
+    u.scope.parent === null &&
+    levelOf(u, n, d) === (d.blocks[d.blocks.length - 1] ?? null) &&
+    u.need === 'value'
   );
 }
-/** The loops of an index whose every dim is one loop with stride 1, or a constant 0; null for others. */
-export function runsOverLoops(u: Use): Set<LoopVar> | null {
+/** The loops of an index that reads all of n, every dim by one loop with stride 1; null for others. */
+export function runsOverLoops(u: Use, n: Node): Set<LoopVar> | null {
   const seen = new Set<LoopVar>();
-  for (const a of u.at) {
+  for (let d = 0; d < u.at.length; d++) {
+    const a = u.at[d]!;
     if (a.c !== 0 || a.terms.length > 1) return null;
-    if (a.terms.length === 0) continue;
+    if (a.terms.length === 0) {
+      if (n.shape[d] !== 1) return null;
+      continue;
+    }
     const [e, k] = a.terms[0]!;
     const v = loopVarOf(e);
-    if (v === null || k !== 1 || seen.has(v)) return null;
+    if (v === null || v.size !== n.shape[d] || k !== 1 || seen.has(v)) return null;
     seen.add(v);
   }
   return seen;
 }
 /** The block up to which the use runs over all loops, each once and with stride 1; undefined where it does not. */
-export function levelOf(u: Use, d: Draft): Block | null | undefined {
-  const seen = runsOverLoops(u);
+export function levelOf(u: Use, n: Node, d: Draft): Block | null | undefined {
+  const seen = runsOverLoops(u, n);
   if (seen === null) return undefined;
   let last: Block | null = null;
   let left = seen.size;

@@ -318,7 +318,7 @@ class Fuser {
       const at = this.hoist(use, [K]);
       return at !== null && this.passOn(n, [{ ...use, scope: at }]);
     }
-    if (d.kind !== 'loop' || d.core !== null || d.hasReduce || !isIdentity(use, d) || d.inlined > 24)
+    if (d.kind !== 'loop' || d.core !== null || d.hasReduce || !isIdentity(use, n, d) || d.inlined > 24)
       return false;
     if (!d.stores.every(s => s.scope.end === d.blocks[d.blocks.length - 1]) || d.stores.length > 2)
       return false;
@@ -481,9 +481,9 @@ class Fuser {
       if (d.core !== null && d.stores.length >= 3) continue;
       // A costly value that the kernel also needs elsewhere in a row would be computed there again.
       if (costly && uses.some(o => o !== u && o.draft === d)) continue;
-      if (d.core !== null && levelOf(u, d) !== d.blocks[d.blocks.length - 1]) continue;
+      if (d.core !== null && levelOf(u, n, d) !== d.blocks[d.blocks.length - 1]) continue;
       if (uses.some(o => o.draft !== d && this.dependsOn(d, o.draft))) continue;
-      const level = levelOf(u, d) ?? this.newLevel(u);
+      const level = levelOf(u, n, d) ?? this.newLevel(u, n);
       if (level === undefined) continue;
       return { ...u, scope: { parent: null, list: d.blocks, end: level } };
     }
@@ -491,8 +491,8 @@ class Fuser {
   }
 
   /** Splits the loops of the kernel so that the use stands right inside some of them. */
-  private newLevel(u: Use): Block | undefined {
-    const place = runsOverLoops(u) ? placeOf(u) : null;
+  private newLevel(u: Use, n: Node): Block | undefined {
+    const place = runsOverLoops(u, n) ? placeOf(u) : null;
     if (place === null || place.split === null || !this.splitAt(u.draft, place)) return undefined;
     return place.last!.block;
   }

@@ -146,7 +146,8 @@ class Trace implements Recording, Recorder {
       t._grad = s.grad;
       t._leaf = s.leaf;
     }
-    for (const [state, value] of this.states) state.restore(value);
+    // Backwards: a state that was noted twice gets the older value.
+    for (const [state, value] of [...this.states].reverse()) state.restore(value);
   }
 }
 
