@@ -31,7 +31,7 @@ const LATIN =
   Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('') +
   'αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΣΦΨΩ∂∑∏√∞∫≈≠≤≥±×÷−·→←↑↓⇒…–—“”‘’°′″§✓' +
   '⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿᵢ₀₁₂₃₄₅₆₇₈₉ŷâêîôûäöüßéèçñ';
-const CHINESE_SIGNS = ',。、;:?!()《》「」【】～';
+const CHINESE_SIGNS = '，。、；：？！（）《》「」【】～';
 
 /** All characters beyond Latin in the sources whose texts pictures show. */
 function charactersOf(folder: string): Set<string> {

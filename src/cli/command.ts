@@ -28,7 +28,7 @@ export const COMMON = {
   lang: {
     kind: 'text',
     value: 'zh|en',
-    about: { en: 'language; default: LANG', zh: '语言;默认由 LANG 决定' },
+    about: { en: 'language; default: LANG', zh: '语言；默认由 LANG 决定' },
   },
   json: { kind: 'flag', about: { en: 'the result as one line of JSON', zh: '结果以一行 JSON 输出' } },
   help: { kind: 'flag', about: { en: 'this text', zh: '显示此说明' } },

@@ -31,7 +31,7 @@ export const doctor = defineCommand({
   name: 'doctor',
   about: {
     en: 'What runs here, and why: Node, SIMD, threads, memory',
-    zh: '这台机器上用了什么、为什么:Node、SIMD、线程、内存',
+    zh: '这台机器上用了什么、为什么：Node、SIMD、线程、内存',
   },
   options: {},
   examples: [['tenon doctor --json', { en: 'for scripts', zh: '供脚本使用' }]],
@@ -66,17 +66,17 @@ function engine(): Finding[] {
       key: 'simd',
       label: { en: 'WASM SIMD', zh: 'WASM SIMD' },
       value: hasSimd(),
-      why: { en: 'needed: kernels work on four numbers at once', zh: '必需:内核一次算四个数' },
+      why: { en: 'needed: kernels work on four numbers at once', zh: '必需：内核一次算四个数' },
     },
     {
       key: 'relaxedSimd',
       label: { en: 'relaxed SIMD', zh: '宽松 SIMD' },
       value: relaxed,
       why: relaxed
-        ? { en: 'used: multiply and add in one instruction', zh: '已启用:乘加一条指令完成' }
+        ? { en: 'used: multiply and add in one instruction', zh: '已启用：乘加一条指令完成' }
         : {
             en: 'not in this engine: products and sums apart; Node 22 or newer has it',
-            zh: '此引擎没有:乘与加分开;Node 22 起支持',
+            zh: '此引擎没有：乘与加分开；Node 22 起支持',
           },
     },
   ];
@@ -104,7 +104,7 @@ function device(): Finding[] {
             en: `TENON_THREADS=${asked}; the machine has ${cores} cores`,
             zh: `TENON_THREADS=${asked};本机 ${cores} 个核`,
           }
-        : { en: `one per core; TENON_THREADS changes it`, zh: '每核一个;可用 TENON_THREADS 更改' },
+        : { en: `one per core; TENON_THREADS changes it`, zh: '每核一个；可用 TENON_THREADS 更改' },
     },
     {
       key: 'maxMB',
@@ -113,7 +113,7 @@ function device(): Finding[] {
       unit: ' MB',
       why: {
         en: 'the most that WASM may grow to; TENON_MAX_MB lowers it',
-        zh: 'WASM 内存的上限;可用 TENON_MAX_MB 调低',
+        zh: 'WASM 内存的上限；可用 TENON_MAX_MB 调低',
       },
     },
     {
@@ -136,7 +136,7 @@ async function pictures(): Promise<Finding> {
       ? { en: '@resvg/resvg-js is installed', zh: '已安装 @resvg/resvg-js' }
       : {
           en: 'install @resvg/resvg-js to get them; SVG always works',
-          zh: '安装 @resvg/resvg-js 即可;SVG 始终可用',
+          zh: '安装 @resvg/resvg-js 即可；SVG 始终可用',
         },
   };
 }

@@ -23,9 +23,9 @@ function languageOf(args: readonly string[]): Language {
 function overview(terminal: Terminal): string {
   const { language } = terminal;
   return [
-    terminal.say({ en: 'Tenon: deep learning in TypeScript', zh: 'Tenon:用 TypeScript 做深度学习' }),
+    terminal.say({ en: 'Tenon: deep learning in TypeScript', zh: 'Tenon：用 TypeScript 做深度学习' }),
     '',
-    terminal.say({ en: 'Usage: tenon COMMAND [options]', zh: '用法:tenon 命令 [选项]' }),
+    terminal.say({ en: 'Usage: tenon COMMAND [options]', zh: '用法：tenon 命令 [选项]' }),
     '',
     columns(COMMANDS.map(c => [c.takes === undefined ? c.name : `${c.name} ${c.takes}`, c.about[language]])),
     '',

@@ -15,32 +15,32 @@ export const missions = defineCommand({
   name: 'missions',
   about: {
     en: 'Train missions 0 and 1 of the course: a line through 7 points, then points inside shapes',
-    zh: '训练课程的前两个任务:过 7 个点的直线,然后判断点在图形内还是外',
+    zh: '训练课程的前两个任务：过 7 个点的直线，然后判断点在图形内还是外',
   },
   options: {
     seed: {
       kind: 'number',
       value: 'N',
-      about: { en: 'seed of all random numbers; default 0', zh: '随机种子;默认 0' },
+      about: { en: 'seed of all random numbers; default 0', zh: '随机种子；默认 0' },
     },
     seeds: {
       kind: 'number',
       value: 'N',
       about: {
         en: 'instead: test accuracy of mission 1 with N seeds each, He and N(0, 0.1²) start; fails below the goals',
-        zh: '改为:任务二每个图形用 N 个种子训练,He 与 N(0, 0.1²) 两种初始化;达不到目标则失败',
+        zh: '改为：任务二每个图形用 N 个种子训练，He 与 N(0, 0.1²) 两种初始化；达不到目标则失败',
       },
     },
     out: {
       kind: 'text',
       value: 'DIR',
-      about: { en: 'where pictures go; default runs/missions', zh: '图片目录;默认 runs/missions' },
+      about: { en: 'where pictures go; default runs/missions', zh: '图片目录；默认 runs/missions' },
     },
   },
   examples: [
-    ['tenon missions', { en: 'all of it, under a minute', zh: '全部,不到一分钟' }],
+    ['tenon missions', { en: 'all of it, under a minute', zh: '全部，不到一分钟' }],
     ['tenon missions --lang zh', { en: 'in Chinese', zh: '用中文' }],
-    ['tenon missions --seeds 20', { en: 'is it luck?', zh: '是运气吗?' }],
+    ['tenon missions --seeds 20', { en: 'is it luck?', zh: '是运气吗？' }],
   ],
   async run(values, rest, terminal) {
     if (rest.length > 0) throw new UsageError(`missions: it takes options only, got '${rest[0]}'`);
@@ -57,21 +57,21 @@ export const missions = defineCommand({
       if (!json) terminal.print(terminal.say(title));
       for (const name of names) await mission(name, { seed, folder: join(folder, name), json, terminal });
     };
-    await part({ en: 'Mission 0: fit a line', zh: '任务一:拟合一条直线' }, FIRST);
-    await part({ en: 'Mission 1: inside or outside?', zh: '任务二:在图形内还是外?' }, SECOND);
+    await part({ en: 'Mission 0: fit a line', zh: '任务一：拟合一条直线' }, FIRST);
+    await part({ en: 'Mission 1: inside or outside?', zh: '任务二：在图形内还是外？' }, SECOND);
     if (json) return 0;
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     terminal.print(
       terminal.say({
         en: `Done in ${seconds} s. Pictures are in ${resolve(folder)}`,
-        zh: `完成,用时 ${seconds} 秒。图片在 ${resolve(folder)}`,
+        zh: `完成，用时 ${seconds} 秒。图片在 ${resolve(folder)}`,
       }),
     );
     if ((await loadRasterizer()) === null)
       terminal.warn(
         terminal.say({
           en: 'PNG pictures need the optional package @resvg/resvg-js; SVG pictures were written',
-          zh: 'PNG 图片需要可选的包 @resvg/resvg-js;已写出 SVG 图片',
+          zh: 'PNG 图片需要可选的包 @resvg/resvg-js；已写出 SVG 图片',
         }),
       );
     return 0;

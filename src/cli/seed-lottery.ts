@@ -40,11 +40,11 @@ export async function seedLottery(seeds: number, json: boolean, terminal: Termin
 const TITLES = {
   he: {
     en: 'Test accuracy in %, first weights N(0, 2/fan in) (He)',
-    zh: '测试准确率(%),初始权重 N(0, 2/fan in)(He)',
+    zh: '测试准确率(%)，初始权重 N(0, 2/fan in)(He)',
   },
   small: {
     en: 'For comparison: first weights N(0, 0.1²); a net may never leave the start',
-    zh: '对照:初始权重 N(0, 0.1²),有的网络始终学不动',
+    zh: '对照：初始权重 N(0, 0.1²)，有的网络始终学不动',
   },
 } as const;
 

@@ -21,23 +21,23 @@ export const train = defineCommand({
     seed: {
       kind: 'number',
       value: 'N',
-      about: { en: 'seed of all random numbers; default 0', zh: '随机种子;默认 0' },
+      about: { en: 'seed of all random numbers; default 0', zh: '随机种子；默认 0' },
     },
     epochs: { kind: 'number', value: 'N', about: { en: 'passes over the data', zh: '训练轮数' } },
     set: {
       kind: 'list',
       value: 'KEY=VALUE',
-      about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置;可重复' },
+      about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置；可重复' },
     },
     device: {
       kind: 'text',
       value: 'NAME',
-      about: { en: 'where to compute; default cpu', zh: '计算设备;默认 cpu' },
+      about: { en: 'where to compute; default cpu', zh: '计算设备；默认 cpu' },
     },
     out: {
       kind: 'text',
       value: 'DIR',
-      about: { en: 'where files go; default runs/RECIPE', zh: '输出目录;默认 runs/配方名' },
+      about: { en: 'where files go; default runs/RECIPE', zh: '输出目录；默认 runs/配方名' },
     },
   },
   examples: [

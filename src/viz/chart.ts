@@ -36,7 +36,8 @@ export interface FigureOptions {
 const MARGIN = { left: 28, right: 28, top: 26, bottom: 22 };
 const LEGEND_ROW = 23;
 const HEADING = 30;
-const AXIS = { left: 46, below: 40, above: 34 };
+/** Room beside the drawing area; above it with and without a label of the y axis. */
+const AXIS = { left: 46, below: 40, above: 34, bare: 14 };
 
 /** One chart as a picture. */
 export const chart = (options: Omit<FigureOptions, 'panels' | 'columns'> & Panel): string =>
@@ -50,7 +51,9 @@ export function figure(options: FigureOptions): string {
   const legends = panels.map(p => legendRows(p, width + AXIS.left));
   const rows = Math.ceil(panels.length / columns);
   const headOf = (i: number): number =>
-    (panels[i]!.heading === undefined ? 0 : HEADING) + legends[i]!.length * LEGEND_ROW + AXIS.above;
+    (panels[i]!.heading === undefined ? 0 : HEADING) +
+    legends[i]!.length * LEGEND_ROW +
+    (panels[i]!.y?.label === undefined ? AXIS.bare : AXIS.above);
   const rowHead = Array.from({ length: rows }, (_, r) =>
     Math.max(...panels.flatMap((_, i) => (Math.floor(i / columns) === r ? [headOf(i)] : []))),
   );

@@ -108,7 +108,6 @@ function drawUnit(x: number, y: number, map: Grid | undefined): string {
     y: 0.5,
     width: UNIT - 1,
     height: UNIT - 1,
-    rx: 3,
     fill: 'none',
     stroke: THEME.soft,
   };

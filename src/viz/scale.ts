@@ -23,8 +23,13 @@ function roundStep(span: number, count: number): number {
 /** Widens an interval to round numbers; one without width gets some. */
 export function niceInterval([lo, hi]: Interval, count = 5): Interval {
   if (!(hi > lo)) return lo === 0 ? [-1, 1] : [lo - Math.abs(lo) / 2, lo + Math.abs(lo) / 2];
-  const step = roundStep(hi - lo, count);
-  return [Math.floor(lo / step) * step, Math.ceil(hi / step) * step];
+  // Wider limits may call for a wider step; then they must be multiples of that.
+  let [from, to] = [lo, hi];
+  for (let i = 0; i < 3; i++) {
+    const step = roundStep(to - from, count);
+    [from, to] = [Math.floor(lo / step + 1e-9) * step, Math.ceil(hi / step - 1e-9) * step];
+  }
+  return [from, to];
 }
 
 export function linearScale(domain: Interval, range: Interval): Scale {

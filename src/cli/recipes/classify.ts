@@ -68,7 +68,7 @@ export function planeRecipe(task: PlaneTask): Recipe {
           [
             {
               en: `points ${classes[0].en}, ${classes[1].en}`,
-              zh: `点数:${classes[0].zh}、${classes[1].zh}`,
+              zh: `点数：${classes[0].zh}、${classes[1].zh}`,
             },
             classCounts(data.y).join(', '),
           ],

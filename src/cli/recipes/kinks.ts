@@ -23,11 +23,11 @@ export const kinks = defineRecipe({
   name: 'kinks',
   about: {
     en: 'A curve from 5 ReLU units: its kinks stand at −b/w of each unit',
-    zh: '用 5 个 ReLU 单元折出一条曲线:折点在每个单元的 −b/w 处',
+    zh: '用 5 个 ReLU 单元折出一条曲线：折点在每个单元的 −b/w 处',
   },
   goal: {
     en: 'at most 5 kinks, each at −b/w; mean squared error < 0.01',
-    zh: '至多 5 个折点,都在 −b/w 处;均方误差 < 0.01',
+    zh: '至多 5 个折点，都在 −b/w 处；均方误差 < 0.01',
   },
   settings: { epochs: count(3000), lr: positive(0.01), points: count(121) },
   async train({ settings, language, progress }) {
@@ -100,7 +100,7 @@ function kinksPicture(
   const axis = { label: 'x', domain: [-REACH, REACH], ticks: 7 } as const;
   return figure({
     title: zh ? '折线 · 1-5-1 ReLU 网络' : 'Kinks · 1-5-1 ReLU network',
-    subtitle: zh ? `${inside} 个折点,第 i 个在 −bᵢ / wᵢ 处` : `${inside} kinks, the i-th at −bᵢ / wᵢ`,
+    subtitle: zh ? `${inside} 个折点，第 i 个在 −bᵢ / wᵢ 处` : `${inside} kinks, the i-th at −bᵢ / wᵢ`,
     columns: 1,
     width: 600,
     height: 230,
@@ -116,17 +116,20 @@ function kinksPicture(
         ],
       },
       {
-        heading: zh ? '五个单元,合起来就是它' : 'Its five units, whose sum it is',
+        heading: zh ? '五个单元：它们的和加 c 就是这条曲线' : 'Its five units: their sum plus c is the curve',
         x: axis,
         marks: [
           ...rules,
-          ...w.map((_, i) =>
-            line(
-              corners,
-              corners.map(x => unit(i, x)),
-              { color: seriesColor(i), name: `v${sub(i + 1)}·ReLU(w${sub(i + 1)}x + b${sub(i + 1)})` },
-            ),
-          ),
+          ...w.map((_, i) => {
+            // Where it is switched on; elsewhere it is 0.
+            const active = corners.filter(x => unit(i, x) !== 0 || x === places[i]);
+            const name = `v${sub(i + 1)}·ReLU(w${sub(i + 1)}x + b${sub(i + 1)})`;
+            return line(
+              active,
+              active.map(x => unit(i, x)),
+              { color: seriesColor(i), name },
+            );
+          }),
         ],
       },
     ],

@@ -18,7 +18,7 @@ export const lineRecipe = defineRecipe({
   name: 'line',
   about: {
     en: 'Mission 0: fit y = ax + b to 7 points by gradient descent, predict y at x = 5',
-    zh: '任务一:用梯度下降给 7 个点拟合 y = ax + b,预测 x = 5 时的 y',
+    zh: '任务一：用梯度下降给 7 个点拟合 y = ax + b，预测 x = 5 时的 y',
   },
   goal: both('y(5) = 5 ± 0.01'),
   settings: { epochs: count(200), lr: positive(0.05) },
@@ -54,7 +54,7 @@ export const lineRecipe = defineRecipe({
       metrics: { trainLoss: loss, a: fitA, b: fitB, yAt5 },
       facts: [
         [{ en: 'found', zh: '学到' }, show(fitA, fitB)],
-        [{ en: 'exact (least squares)', zh: '精确解(最小二乘)' }, show(exact.a, exact.b)],
+        [{ en: 'exact (least squares)', zh: '精确解（最小二乘）' }, show(exact.a, exact.b)],
         [{ en: 'at x = 5', zh: 'x = 5 时' }, `y = ${yAt5.toFixed(4)}`],
       ],
       pictures: async () => ({
@@ -76,7 +76,7 @@ function linePicture({ x, y }: Points, a: number, b: number, yAt5: number, langu
   const zh = language === 'zh';
   const ends = [-3.5, 5.5];
   return chart({
-    title: zh ? '任务一 · 直线:7 个点' : 'Mission 0 · line: 7 points',
+    title: zh ? '任务一 · 直线：7 个点' : 'Mission 0 · line: 7 points',
     subtitle: `y = ax + b, ${show(a, b)}`,
     width: 520,
     height: 360,
@@ -119,9 +119,9 @@ function descentPicture(
   // Rings at equal steps of the square root: a bowl's rings at equal distances.
   const levels = Array.from({ length: 11 }, (_, i) => top * ((i + 1) / 12) ** 2);
   return chart({
-    title: zh ? '任务一 · 直线:沿着损失下山' : 'Mission 0 · line: walking down the loss',
+    title: zh ? '任务一 · 直线：沿着损失下山' : 'Mission 0 · line: walking down the loss',
     subtitle: zh
-      ? `每个点是一步;${steps} 步之后 ${show(a, b)}`
+      ? `每个点是一步；${steps} 步之后 ${show(a, b)}`
       : `each dot is one step; after ${steps} steps ${show(a, b)}`,
     plane: true,
     x: { label: 'a', domain: grid.x },
@@ -130,7 +130,7 @@ function descentPicture(
       bands(grid, {
         levels,
         color: band => mix('#f7fafc', '#6f97b8', band / levels.length),
-        name: zh ? '损失:低 → 高' : 'loss: low → high',
+        name: zh ? '损失：低 → 高' : 'loss: low → high',
       }),
       ...levels.map(level => isoline(grid, level, { color: '#ffffff', width: 0.8 })),
       line(trace.a, trace.b, {

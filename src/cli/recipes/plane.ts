@@ -120,10 +120,10 @@ export function learningPicture(
   const epochs = history.trainLoss.map((_, i) => i + 1);
   const names = { train: zh ? '训练' : 'training', test: zh ? '测试' : 'test' };
   // What happened in each epoch stays in sight behind the smooth line.
-  const window = Math.max(1, Math.round(epochs.length / 40));
+  const half = Math.round(epochs.length / 80);
   const curve = (values: readonly number[], color: string, name: string): Mark[] => [
-    ...(window > 1 ? [line(epochs, values, { color, width: 1, opacity: 0.25 })] : []),
-    line(epochs, smooth(values, window), { color, name, width: 2 }),
+    ...(half > 1 ? [line(epochs, values, { color, width: 1, opacity: 0.25 })] : []),
+    line(epochs, smooth(values, half), { color, name, width: 2 }),
   ];
   const pair = (train: readonly number[], test: readonly number[]): Mark[] => [
     ...curve(train, THEME.series[0], names.train),
@@ -140,7 +140,7 @@ export function learningPicture(
       {
         heading: zh ? '损失' : 'Loss',
         x: { label: zh ? '轮' : 'epoch' },
-        y: { label: zh ? '交叉熵(对数刻度)' : 'cross-entropy (log scale)', log: true },
+        y: { label: zh ? '交叉熵（对数刻度）' : 'cross-entropy (log scale)', log: true },
         marks: pair(history.trainLoss, history.testLoss),
       },
       {
@@ -153,12 +153,13 @@ export function learningPicture(
   });
 }
 
-/** The mean of `window` values up to each one. */
-function smooth(values: readonly number[], window: number): number[] {
-  let sum = 0;
-  return values.map((v, i) => {
-    sum += v - (i >= window ? values[i - window]! : 0);
-    return sum / Math.min(i + 1, window);
+/** The mean of the values at most `half` places away. */
+function smooth(values: readonly number[], half: number): number[] {
+  const sums = [0];
+  for (const v of values) sums.push(sums.at(-1)! + v);
+  return values.map((_, i) => {
+    const [from, to] = [Math.max(0, i - half), Math.min(values.length, i + half + 1)];
+    return (sums[to]! - sums[from]!) / (to - from);
   });
 }
 
@@ -191,14 +192,14 @@ export async function networkPicture(
   }
   const links = [];
   for (const [l, { weight, bias }] of layers.entries()) {
-    const label = `W${subscript(l + 1)} (${weight.shape.join(', ')})   b${subscript(l + 1)} (${bias.shape.join(', ')})`;
+    const label = `W${subscript(l + 1)} (${weight.shape.join(', ')}), b${subscript(l + 1)} (${bias.shape.join(', ')})`;
     links.push({ weights: (await weight.tolist()) as number[][], label });
   }
   const sizes = columns.map(c => c.units).join('-');
   return network({
     title: words.title[language],
     subtitle: zh
-      ? `${sizes}:每个单元看到的平面;蓝为正,橙为负,线宽为权重大小`
+      ? `${sizes}：每个单元看到的平面；蓝为正，橙为负，线宽为权重大小`
       : `${sizes}: what each unit makes of the plane; blue positive, orange negative, width of a line its weight`,
     layers: columns,
     links,

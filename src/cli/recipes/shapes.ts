@@ -10,11 +10,11 @@ const shapeRecipe = (shape: Shape2d, name: Words, goal: string): Recipe =>
     name: shape,
     about: {
       en: `Mission 1: points inside a ${name.en} or not; network 2-4-4-2, ReLU, softmax, cross-entropy`,
-      zh: `任务二:判断点在${name.zh}内还是外;2-4-4-2 网络,ReLU、softmax、交叉熵`,
+      zh: `任务二：判断点在${name.zh}内还是外；2-4-4-2 网络，ReLU、softmax、交叉熵`,
     },
     goal: {
       en: `test accuracy ≥ ${goal} % (median of 20 seeds)`,
-      zh: `测试准确率 ≥ ${goal} %(20 个种子的中位数)`,
+      zh: `测试准确率 ≥ ${goal} %（20 个种子的中位数）`,
     },
     title: { en: `Mission 1 · ${name.en}`, zh: `任务二 · ${name.zh}` },
     classes: [
