@@ -204,7 +204,7 @@ function tangentOf(n: Node, t: readonly (Node | null)[]): Node | null {
     u.needsGrad = true;
     const pairs = rest.flatMap(i => {
       const d = n.op.vjp!(u, n, i);
-      return d === null ? [] : [[d, t[i]!] as const];
+      return d === null ? [] : [[matched(d, n.src[i]!), t[i]!] as const];
     });
     const back = gradients(
       pairs.map(p => p[0]),

@@ -10,6 +10,7 @@ import * as ops from '../ir/ops/elementwise.ts';
 import { reshape } from '../ir/ops/movement.ts';
 import { sum } from '../ir/ops/reduce.ts';
 import { wrap } from './core.ts';
+import * as linalg from './decompositions.ts';
 import { promoted } from './operand.ts';
 import { SortTensor } from './sort.ts';
 import type { Tensor } from './tensor.ts';
@@ -118,6 +119,39 @@ export class LinalgTensor extends SortTensor {
     return this.roll(-1, at)
       .mul(other.roll(-2, at))
       .sub(this.roll(-2, at).mul(other.roll(-1, at)));
+  }
+
+  /** The determinant of square matrices. */
+  det(): Tensor {
+    return linalg.det(me(this));
+  }
+  /** ln det; NaN where the determinant is negative. */
+  logdet(): Tensor {
+    return linalg.logdet(me(this));
+  }
+  /** The sign of the determinant and ln |det|. */
+  slogdet(): { sign: Tensor; logabsdet: Tensor } {
+    return linalg.slogdet(me(this));
+  }
+  /** The inverse of square matrices; a singular one is an error. */
+  inverse(): Tensor {
+    return linalg.inv(me(this));
+  }
+  /** The pseudo-inverse. */
+  pinverse(): Tensor {
+    return linalg.pinv(me(this));
+  }
+  /** Lower L with L Lᵀ = this, for positive definite matrices. */
+  cholesky(options: { upper?: boolean } = {}): Tensor {
+    return linalg.cholesky(me(this), options);
+  }
+  /** Square matrices multiplied n times with themselves; negative n inverts. */
+  matrixPower(n: number): Tensor {
+    return linalg.matrixPower(me(this), n);
+  }
+  /** e^A = Σ Aᵏ / k! of square matrices. */
+  matrixExp(): Tensor {
+    return linalg.matrixExp(me(this));
   }
 }
 
