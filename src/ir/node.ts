@@ -38,6 +38,8 @@ export class Node<A = unknown> {
   overwrittenBy: string | null = null;
   /** Some node that a user may still read depends on this value. */
   userRead = false;
+  /** A tensor stands on this node. */
+  held = false;
   /** Scratch of the walk in progress. */
   mark = 0;
   index = 0;

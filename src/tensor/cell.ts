@@ -14,6 +14,9 @@ export class GoneStorage implements Storage {
   }
 }
 
+/** Whether old versions are kept for those who may read them; tests switch it off to see the fuzz fail. */
+export const versions = { kept: true };
+
 /** The value of a node is there: from now on it is a source. */
 export function settle(n: Node, s: Storage): void {
   n.value = s;
@@ -56,17 +59,18 @@ export class Cell {
   }
   /** A copy of the old version for those who may still read it; null where nobody can. */
   snapshot(device: Device): Storage | null {
-    return this.readers.some(n => n.userRead) ? device.clone(this.home) : null;
+    return versions.kept && this.readers.some(n => n.userRead) ? device.clone(this.home) : null;
   }
   /** The home now holds the newest value. */
   commit(old: Storage | null): void {
-    const left = old ?? REPLACED;
+    const left = old ?? (versions.kept ? REPLACED : this.home);
     for (const n of this.readers) n.value = left;
     const n = this.owner._node;
     const nodes = [this.valueNode, n].filter((x, i, all) => x.value === null && all.indexOf(x) === i);
     for (const x of nodes) {
       settle(x, this.home);
-      x.userRead = false;
+      // Only the owner's node can have readers of its own that are still pending.
+      if (x !== n) x.userRead = false;
     }
     this.readers = nodes;
   }

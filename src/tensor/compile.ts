@@ -111,6 +111,14 @@ class Trace implements Recording, Recorder {
   }
   change(t: TensorCore): void {
     if (t._made === this.id || this.saved.has(t)) return;
+    if (!t._leaf && t._node.needsGrad) {
+      throw new CompileError(
+        'compile',
+        'a step may change leaves and tensors without gradient history',
+        `a captured result of ${t._node.op.name}`,
+        'detach() it first, or compute it inside the step',
+      );
+    }
     this.read(t);
     this.saved.set(t, { node: t._node, version: t._version, cell: t._cell, grad: t._grad, leaf: t._leaf });
   }

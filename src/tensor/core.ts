@@ -91,6 +91,9 @@ export class TensorCore {
   readonly _made: number;
 
   constructor(node: Node, base: TensorCore | null = null, view: View | null = null) {
+    // Two tensors with one node (the sum of a scalar is the scalar): a change of one must leave the value to the other.
+    if (node.held) node.userRead = true;
+    node.held = true;
     this._node = node;
     this._base = base;
     this._view = view;

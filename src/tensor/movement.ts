@@ -108,7 +108,7 @@ export class MovementTensor extends ReduceTensor {
     const rest = this.shape.map((_, d) => d).filter(d => !from.includes(d));
     return this.permute(order.map(o => (o < 0 ? rest.shift()! : o)));
   }
-  /** Dims of size 1 stretched, new leading dims added; -1 keeps a size. No copy. */
+  /** Dims of size 1 stretched, new leading dims added; -1 keeps a size. A view, to be read only where it repeats. */
   expand(...shape: readonly number[] | [readonly number[]]): Tensor {
     const want = sizes(shape);
     const lead = want.length - this.ndim;
@@ -130,7 +130,20 @@ export class MovementTensor extends ReduceTensor {
         );
       return this.shape[d - lead]!;
     });
-    return wrap(expand(this.node(), to));
+    const from = this.shape;
+    return wrapView(
+      this,
+      b => expand(b, to),
+      (_, v) => {
+        if (numel(to) === numel(from)) return mv.reshape(v, from);
+        throw new ShapeError(
+          'expand',
+          'elements that stand in several places cannot be changed in place',
+          `a tensor of shape ${showShape(from)} stretched to ${showShape(to)}`,
+          'clone() it first',
+        );
+      },
+    );
   }
   expandAs(other: Tensor): Tensor {
     return this.expand(other.shape);
@@ -299,7 +312,18 @@ export class MovementTensor extends ReduceTensor {
   /** All windows of a dim: size `size` at distance `step`; the window is the last dim. */
   unfold(dim: number, size: number, step: number): Tensor {
     const d = normalizeDim('unfold', dim, this.ndim);
-    return wrap(mv.window(this.node(), { dim: d, size, step, dilation: 1 }));
+    return wrapView(
+      this,
+      b => mv.window(b, { dim: d, size, step, dilation: 1 }),
+      () => {
+        throw new ShapeError(
+          'unfold',
+          'windows share elements and cannot be changed in place',
+          `windows of ${size} at distance ${step}`,
+          'clone() them first',
+        );
+      },
+    );
   }
   /** The upper triangle from diagonal `k`, zero below. */
   triu(k = 0): Tensor {

@@ -1,0 +1,144 @@
+// R3: views and detach() share the base's memory, results do not; what was computed before a change keeps its value.
+
+import { describe, expect, it } from 'vitest';
+import { noGrad, range, type Tensor, tensor } from '../../src/index.ts';
+
+const base = (): Tensor =>
+  tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+const data = (t: Tensor): number[] => [...(t.dataSync() as Float32Array)];
+
+/** Each view of a (2, 3) tensor 1…6, and what it shows after the whole was doubled. */
+const VIEWS: readonly [name: string, view: (t: Tensor) => Tensor, doubled: readonly number[]][] = [
+  ['narrow', t => t.narrow(1, 1, 2), [4, 6, 10, 12]],
+  ['select', t => t.select(0, 1), [8, 10, 12]],
+  ['at with ranges', t => t.at(range(), range(null, null, 2)), [2, 6, 8, 12]],
+  ['at with a position', t => t.at(0), [2, 4, 6]],
+  ['transpose', t => t.transpose(0, 1), [2, 8, 4, 10, 6, 12]],
+  ['T', t => t.T, [2, 8, 4, 10, 6, 12]],
+  ['permute', t => t.permute(1, 0), [2, 8, 4, 10, 6, 12]],
+  ['reshape', t => t.reshape(3, 2), [2, 4, 6, 8, 10, 12]],
+  ['view', t => t.view(-1), [2, 4, 6, 8, 10, 12]],
+  ['flatten', t => t.flatten(), [2, 4, 6, 8, 10, 12]],
+  ['unsqueeze', t => t.unsqueeze(0), [2, 4, 6, 8, 10, 12]],
+  ['squeeze', t => t.unsqueeze(1).squeeze(), [2, 4, 6, 8, 10, 12]],
+  ['split', t => t.split(2, 1)[1]!, [6, 12]],
+  ['chunk', t => t.chunk(2)[1]!, [8, 10, 12]],
+  ['unbind', t => t.unbind(1)[2]!, [6, 12]],
+  ['diagonal', t => t.diagonal(), [2, 10]],
+  ['expand', t => t.select(0, 0).expand(2, 3), [2, 4, 6, 2, 4, 6]],
+  ['unfold', t => t.unfold(1, 2, 1), [2, 4, 4, 6, 8, 10, 10, 12]],
+  ['detach', t => t.detach(), [2, 4, 6, 8, 10, 12]],
+  ['a view of a view', t => t.T.narrow(0, 1, 2).select(1, 1), [10, 12]],
+];
+const READ_ONLY = new Set(['expand', 'unfold']);
+
+describe('views', () => {
+  for (const [name, view, doubled] of VIEWS) {
+    it(`${name} shows what its base holds`, () => {
+      const [early, late] = [base(), base()];
+      const v = view(early);
+      early.mul_(2);
+      expect(data(v)).toEqual(doubled);
+      const w = view(late);
+      w.dataSync();
+      late.mul_(2);
+      expect(data(w)).toEqual(doubled);
+    });
+    if (READ_ONLY.has(name)) {
+      it(`${name} cannot be changed, since elements repeat`, () => {
+        const t = base();
+        expect(() => view(t).mul_(2)).toThrow(/in place/);
+        expect(data(t)).toEqual([1, 2, 3, 4, 5, 6]);
+      });
+    } else {
+      it(`a change of ${name} is one of its base`, () => {
+        const t = base();
+        const v = view(t);
+        const seen = new Set(data(v));
+        v.mul_(-1);
+        expect(data(t)).toEqual([1, 2, 3, 4, 5, 6].map(x => (seen.has(x) ? -x : x)));
+      });
+    }
+  }
+});
+
+describe('results', () => {
+  const RESULTS: readonly [string, (t: Tensor) => Tensor][] = [
+    ['clone', t => t.clone()],
+    ['add', t => t.add(0)],
+    ['sum of a scalar', t => t.select(0, 0).select(0, 0).sum()],
+    ['sum over no dims', t => t.sum([])],
+    ['flip', t => t.flip(0)],
+    ['roll', t => t.roll(0, 0)],
+    ['tile', t => t.tile(1, 1)],
+    ['at with a list', t => t.at([0, 1])],
+    ['clamp', t => t.clamp(-100, 100)],
+    ['pow 1', t => t.pow(1)],
+    ['triu', t => t.triu(-5)],
+  ];
+  for (const [name, make] of RESULTS) {
+    it(`${name} keeps its value when its source changes, read before or after`, () => {
+      const t = base();
+      const [read, unread] = [make(t), make(t)];
+      const want = data(read);
+      t.mul_(2);
+      expect(data(unread)).toEqual(want);
+      expect(data(read)).toEqual(want);
+      expect(data(t)).toEqual([2, 4, 6, 8, 10, 12]);
+    });
+    it(`${name} can be changed without its source`, () => {
+      const t = base();
+      const r = make(t);
+      r.fill_(9);
+      expect(data(t)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(new Set(data(r))).toEqual(new Set([9]));
+    });
+  }
+  it('keep the version they were computed from, however late they are read', () => {
+    const t = base();
+    const seen: Tensor[] = [];
+    for (let i = 0; i < 5; i++) {
+      seen.push(t.sum());
+      t.add_(1);
+      if (i % 2 === 0) t.dataSync();
+    }
+    expect(seen.map(s => s.itemSync())).toEqual([21, 27, 33, 39, 45]);
+  });
+});
+
+describe('assignments that read what they replace', () => {
+  it('a shift by one reads the old elements', () => {
+    const t = tensor([1, 2, 3, 4]);
+    t.at(range(1)).copy_(t.at(range(null, -1)));
+    expect(data(t)).toEqual([1, 1, 2, 3]);
+    t.at(range(null, -1)).copy_(t.at(range(1)));
+    expect(data(t)).toEqual([1, 2, 3, 3]);
+  });
+  it('two tensors swap', () => {
+    const [a, b] = [tensor([1, 2]), tensor([3, 4])];
+    const [x, y] = [b.mul(1), a.mul(1)];
+    a.copy_(x);
+    b.copy_(y);
+    expect([data(a), data(b)]).toEqual([
+      [3, 4],
+      [1, 2],
+    ]);
+  });
+  it('a matrix takes its transpose', () => {
+    const t = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    t.copy_(t.T);
+    expect(data(t)).toEqual([1, 3, 2, 4]);
+  });
+  it('the difference of a step is new minus old', () => {
+    const p = tensor([1, 2], { requiresGrad: true });
+    const old = p.mul(1);
+    noGrad(() => p.sub_(tensor([0.5, 0.25])));
+    expect(data(p.sub(old))).toEqual([-0.5, -0.25]);
+  });
+});
