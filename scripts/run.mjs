@@ -42,10 +42,13 @@ const onNode = (file, list = [], env = {}) =>
 
 const commands = {
   start: () => onNode('src/cli/main.ts', ['missions', ...args]),
+  'missions-20': () => onNode('src/cli/main.ts', ['missions', '--seeds', '20', ...args]),
   tenon: () => onNode('src/cli/main.ts', args),
   test: () => onNode('scripts/test.ts', args),
   build: () => onNode('scripts/build.ts', args),
   check: () => onNode('scripts/check.ts', args),
+  size: () => onNode('scripts/size.ts', args),
+  fonts: () => onNode('scripts/fonts.ts', args),
   inventory: () => onNode('scripts/inventory.ts', args),
   conformance: () => onNode('scripts/conformance.ts', args),
   bench: () => {

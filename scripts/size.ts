@@ -1,0 +1,78 @@
+// How large things are: the core bundle in bytes, folders and files in lines, against the budgets.
+// Ends with 1 where the bundle is too large; lines over budget are named.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { browserPlatform } from './browser-platform.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const src = join(root, 'src');
+
+/** Bytes of tensors, autograd and the cpu device for a browser, minified, gzip -9. */
+const BUNDLE_BUDGET = 100_000;
+const PIPELINE = ['base', 'ir', 'autograd', 'schedule', 'codegen', 'kernels', 'runtime', 'tensor'];
+const LIBRARY = ['nn', 'optim', 'data', 'io', 'train'];
+const LINE_BUDGETS: readonly (readonly [string, readonly string[], number])[] = [
+  ['base … tensor', PIPELINE, 12_000],
+  ['nn optim data io train', LIBRARY, 7_000],
+];
+const FILE_BUDGET = 500;
+
+/** The public entry without what lies above tensors. */
+function coreEntry(): string {
+  const above = new RegExp(`from '\\./(${[...LIBRARY, 'vision', 'text', 'onnx', 'viz'].join('|')})/`);
+  return readFileSync(join(src, 'index.ts'), 'utf8')
+    .split(/(?<=;\n)/)
+    .filter(statement => !above.test(statement))
+    .join('');
+}
+async function bundleBytes(): Promise<number> {
+  const result = await build({
+    stdin: { contents: coreEntry(), resolveDir: src, sourcefile: 'core.ts', loader: 'ts' },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2023',
+    charset: 'utf8',
+    legalComments: 'none',
+    write: false,
+    plugins: [browserPlatform],
+  });
+  return gzipSync(result.outputFiles[0]!.contents, { level: 9 }).length;
+}
+
+interface Counted {
+  readonly file: string;
+  readonly folder: string;
+  readonly lines: number;
+}
+function count(dir: string): Counted[] {
+  return readdirSync(dir).flatMap(name => {
+    const path = join(dir, name);
+    if (statSync(path).isDirectory()) return count(path);
+    if (!name.endsWith('.ts')) return [];
+    const file = relative(src, path);
+    const lines = readFileSync(path, 'utf8').split('\n').length - 1;
+    return [{ file, folder: file.includes('/') ? file.split('/')[0]! : '.', lines }];
+  });
+}
+
+const counted = count(src);
+const lines = (folders: readonly string[]): number =>
+  counted.reduce((sum, c) => sum + (folders.includes(c.folder) ? c.lines : 0), 0);
+const row = (label: string, n: number, budget?: number): void => {
+  const verdict = budget === undefined ? '' : ` of ${budget}${n > budget ? '  OVER' : ''}`;
+  console.log(`  ${label.padEnd(26)}${String(n).padStart(7)}${verdict}`);
+};
+console.log('lines');
+for (const folder of [...new Set(counted.map(c => c.folder))].sort()) row(folder, lines([folder]));
+for (const [label, folders, budget] of LINE_BUDGETS) row(label, lines(folders), budget);
+console.log(`files over ${FILE_BUDGET} lines`);
+for (const c of counted.filter(f => f.lines > FILE_BUDGET).sort((a, b) => b.lines - a.lines))
+  row(c.file, c.lines);
+const bytes = await bundleBytes();
+console.log('bytes');
+row('core bundle, gzip', bytes, BUNDLE_BUDGET);
+process.exit(bytes > BUNDLE_BUDGET ? 1 : 0);
