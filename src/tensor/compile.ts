@@ -78,7 +78,6 @@ function mapTree(x: Tree, tensor: (t: Tensor) => unknown, number: (n: number) =>
 
 interface Saved {
   readonly node: Node;
-  readonly version: number;
   readonly cell: Cell | null;
   readonly grad: Tensor | null;
   readonly leaf: boolean;
@@ -92,6 +91,8 @@ class Trace implements Recording, Recorder {
   readonly saved = new Map<TensorCore, Saved>();
   /** Whether a tensor had a gradient when the step asked. */
   readonly asked = new Map<TensorCore, boolean>();
+  /** Tensors whose gradient the step has set without asking for the one before. */
+  private readonly decided = new Set<TensorCore>();
   /** Gradients that were there before, by owner: they are found through the owner at each call. */
   readonly gradOwner = new Map<TensorCore, TensorCore>();
   readonly checks: (readonly [() => string, string])[] = [];
@@ -120,12 +121,22 @@ class Trace implements Recording, Recorder {
       );
     }
     this.read(t);
-    this.saved.set(t, { node: t._node, version: t._version, cell: t._cell, grad: t._grad, leaf: t._leaf });
+    this.saved.set(t, { node: t._node, cell: t._cell, grad: t._grad, leaf: t._leaf });
   }
   askGrad(t: TensorCore): void {
-    if (t._made === this.id || this.saved.has(t) || this.asked.has(t)) return;
-    this.asked.set(t, t._grad !== null);
-    if (t._grad !== null) this.gradOwner.set(t._grad, t);
+    if (t._made === this.id || this.asked.has(t) || this.decided.has(t)) return;
+    // What counts is the gradient before the step.
+    const grad = this.saved.has(t) ? this.saved.get(t)!.grad : t._grad;
+    this.asked.set(t, grad !== null);
+    if (grad !== null) this.gradOwner.set(grad, t);
+  }
+  setGrad(t: TensorCore): void {
+    this.change(t);
+    if (!this.asked.has(t)) this.decided.add(t);
+  }
+  /** Whether the step leaves the tensor without a gradient, whatever it had before. */
+  clears(t: TensorCore): boolean {
+    return t._grad === null && (this.decided.has(t) || this.saved.get(t)!.grad !== null);
   }
   check(read: () => string): void {
     this.checks.push([read, read()]);
@@ -149,7 +160,8 @@ class Trace implements Recording, Recorder {
   rollback(): void {
     for (const [t, s] of this.saved) {
       t._node = s.node;
-      t._version = s.version;
+      // Not the old version: views have seen those of the step.
+      t._version++;
       t._cell = s.cell;
       t._grad = s.grad;
       t._leaf = s.leaf;
@@ -340,9 +352,9 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
   }
   for (const [x, s] of t.saved) {
     const g = x._grad;
-    if (g === s.grad) continue;
-    if (g === null) cleared.push(x);
-    else if (g._made === t.id) {
+    if (t.clears(x)) cleared.push(x);
+    if (g === null || g === s.grad) continue;
+    if (g._made === t.id) {
       roots.push(g._node);
       grads.push({ owner: x, target: targets, shape: g.shape, dtype: g.dtype, device: g.device, grad: null });
       targetOf.push(targets++);

@@ -51,7 +51,8 @@ export function wrap(node: Node): Tensor {
   ) {
     realize(node.src.filter(s => s.value === null));
   }
-  return new TensorClass(node);
+  // Each tensor has a node of its own (the sum of a scalar is the scalar), so that a change of one leaves the other alone.
+  return new TensorClass(node.held ? alias(node) : node);
 }
 
 /** A tensor that shares memory with `base`: a change of one is seen by the other. */
@@ -91,8 +92,6 @@ export class TensorCore {
   readonly _made: number;
 
   constructor(node: Node, base: TensorCore | null = null, view: View | null = null) {
-    // Two tensors with one node (the sum of a scalar is the scalar): a change of one must leave the value to the other.
-    if (node.held) node.userRead = true;
     node.held = true;
     this._node = node;
     this._base = base;
@@ -382,7 +381,7 @@ export class TensorCore {
         '',
       );
     }
-    recording.now?.change(this);
+    recording.now?.setGrad(this);
     this._grad = g;
   }
   /** The same values, cut off from gradients; shares memory. */
@@ -480,7 +479,7 @@ function accumulate(t: Tensor, g: Node, createGraph: boolean): void {
       else had._assign(add(had.node(), g), 'backward');
       return;
     }
-    const grad = new TensorClass(createGraph ? g : alias(g));
+    const grad = new TensorClass(alias(g));
     t._grad = grad;
     if (createGraph || recording.now !== null) return;
     const home =

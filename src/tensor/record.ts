@@ -11,6 +11,8 @@ export interface Recording {
   read(t: TensorCore): Node;
   /** Notes the state of a tensor before the step changes it. */
   change(t: TensorCore): void;
+  /** Notes that the step sets the gradient of a tensor. */
+  setGrad(t: TensorCore): void;
   /** Notes that the step's course depends on whether a tensor has a gradient. */
   askGrad(t: TensorCore): void;
   /** Notes that the step's course depends on this text: where it changes, the step is recorded anew. */

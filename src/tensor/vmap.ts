@@ -51,6 +51,10 @@ class ExampleScope implements Recording {
     }
     this.outer?.change(t);
   }
+  setGrad(t: TensorCore): void {
+    this.change(t);
+    this.outer?.setGrad(t);
+  }
   askGrad(t: TensorCore): void {
     this.outer?.askGrad(t);
   }
@@ -99,9 +103,9 @@ export function vmap<A extends unknown[], R>(
     });
     const size = commonSize(batches);
     const examples = new Map<Node, Node>();
-    const drawnAfter = randomness === 'different' ? newestSerial() : Number.POSITIVE_INFINITY;
+    const since = newestSerial();
     const { result, nodes } = traced(fn, args, batches, examples);
-    const all = new Batcher(examples, size, drawnAfter).lift(nodes);
+    const all = new Batcher(examples, size, since, randomness === 'same').lift(nodes);
     let i = 0;
     return mapBeside(result, outDims, (_, dim) => wrap(fromFront(all[i++]!, dim))) as R;
   };
