@@ -6,34 +6,38 @@ import { showShape } from '../base/errors.ts';
 import { sameShape } from '../base/shape.ts';
 import { type Node, toposort } from '../ir/node.ts';
 import { build } from '../ir/op.ts';
+import { hasOwnRule } from '../ir/ops/custom.ts';
 import { constLike, detach } from '../ir/ops/elementwise.ts';
 import { cat, narrow, reshape } from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
 
 export class Batcher {
   private readonly size: number;
-  private readonly drawnAfter: number;
+  private readonly since: number;
+  private readonly shareDraws: boolean;
   /** The batched form of every node that varies between examples. */
   private readonly images: Map<Node, Node>;
   /** Nodes that are the same for all examples. */
   private readonly shared = new Set<Node>();
 
   /**
-   * `examples` maps each node that stands for one example to the batch of all. Random draws whose key is newer than
-   * `drawnAfter` (a serial) are drawn anew for each example; Infinity lets all examples share them.
+   * `examples` maps each node that stands for one example to the batch of all. Nodes with a serial above `since` were
+   * built for the example; random draws among them are made anew for each, unless `shareDraws`.
    */
-  constructor(examples: ReadonlyMap<Node, Node>, size: number, drawnAfter: number) {
+  constructor(examples: ReadonlyMap<Node, Node>, size: number, since: number, shareDraws: boolean) {
     this.images = new Map(examples);
     this.size = size;
-    this.drawnAfter = drawnAfter;
+    this.since = since;
+    this.shareDraws = shareDraws;
   }
 
   /** The batched form of a node, or null where it does not vary. */
   image(root: Node): Node | null {
     const known = (n: Node): boolean => n.value !== null || this.images.has(n) || this.shared.has(n);
     for (const n of toposort([root], known)) {
-      if (this.images.has(n) || this.shared.has(n)) continue;
-      const varies = n.value === null && (this.isDraw(n) || n.src.some(s => this.images.has(s)));
+      if (known(n)) continue;
+      const varies =
+        n.src.some(s => this.images.has(s)) || this.isDraw(n) || (hasOwnRule(n) && n.serial > this.since);
       if (varies) this.images.set(n, this.checked(n));
       else this.shared.add(n);
     }
@@ -50,7 +54,7 @@ export class Batcher {
 
   /** A draw of random numbers inside the function: it depends on a key and on each element's position. */
   private isDraw(n: Node): boolean {
-    return n.op.usesPosition && n.src.some(s => s.op.bound && s.serial > this.drawnAfter);
+    return !this.shareDraws && n.op.usesPosition && n.src.some(s => s.op.bound && s.serial > this.since);
   }
 
   private checked(n: Node): Node {

@@ -18,8 +18,8 @@ export class FunctionContext {
   /** For each argument of forward whether its gradient is wanted (false for anything but tensors). */
   readonly needsInputGrad: readonly boolean[];
   /** @internal */
-  _saved: { tensor: Tensor; node: Node }[] = [];
-  /** @internal Results by the nodes that forward made, for tensors saved and returned. */
+  _saved: Node[] = [];
+  /** @internal Differentiable results by the nodes that forward made. */
   _results = new Map<Node, Node>();
   /** @internal */
   _constant = new Set<Tensor>();
@@ -30,11 +30,11 @@ export class FunctionContext {
   }
   /** Keeps inputs or results for backward. */
   saveForBackward(...tensors: Tensor[]): void {
-    this._saved = tensors.map(tensor => ({ tensor, node: tensor.node() }));
+    this._saved = tensors.map(t => t.node());
   }
   /** What saveForBackward kept, in its order: differentiable where it was an input or a result. */
   get savedTensors(): Tensor[] {
-    return this._saved.map(({ node }) => wrap(this._results.get(node) ?? node));
+    return this._saved.map(n => wrap(this._results.get(n) ?? n));
   }
   /** Names results that have no gradient, such as indices. Results that are not floating have none anyway. */
   markNonDifferentiable(...tensors: Tensor[]): void {
@@ -97,10 +97,14 @@ export function customGrad<A extends unknown[]>(
       args,
       ctx => {
         const y = forward(...args);
-        ctx.saveForBackward(y);
+        ctx.saveForBackward(...[...args, y].filter(isTensor));
         return y;
       },
-      (ctx, [g]) => backward(g!, args, ctx.savedTensors[0]!),
+      (ctx, [g]) => {
+        const saved = ctx.savedTensors;
+        const inputs = args.map(a => (isTensor(a) ? saved.shift() : a)) as A;
+        return backward(g!, inputs, saved[0]!);
+      },
     );
 }
 

@@ -221,11 +221,11 @@ function differentiated(
 export function grad<A extends unknown[], X, const N extends Argnums = 0>(
   fn: (...args: A) => readonly [Tensor, X],
   options: { readonly argnums?: N; readonly hasAux: true },
-): (...args: A) => [At<A, N>, X];
+): (...args: A) => [At<A, NoInfer<N>>, X];
 export function grad<A extends unknown[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options?: { readonly argnums?: N; readonly hasAux?: false },
-): (...args: A) => At<A, N>;
+): (...args: A) => At<A, NoInfer<N>>;
 export function grad(
   fn: (...args: never[]) => unknown,
   options: GradTransformOptions<Argnums> = {},
@@ -242,11 +242,11 @@ export function grad(
 export function valueAndGrad<A extends unknown[], X, const N extends Argnums = 0>(
   fn: (...args: A) => readonly [Tensor, X],
   options: { readonly argnums?: N; readonly hasAux: true },
-): (...args: A) => [[Tensor, X], At<A, N>];
+): (...args: A) => [[Tensor, X], At<A, NoInfer<N>>];
 export function valueAndGrad<A extends unknown[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options?: { readonly argnums?: N; readonly hasAux?: false },
-): (...args: A) => [Tensor, At<A, N>];
+): (...args: A) => [Tensor, At<A, NoInfer<N>>];
 export function valueAndGrad(
   fn: (...args: never[]) => unknown,
   options: GradTransformOptions<Argnums> = {},

@@ -35,7 +35,7 @@ const units = (x: Tensor): Tensor =>
 export function jacobian<A extends unknown[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options?: JacobianOptions<N> & { readonly hasAux?: false },
-): (...args: A) => At<A, N>;
+): (...args: A) => At<A, NoInfer<N>>;
 export function jacobian<A extends unknown[], R, const N extends Argnums = 0>(
   fn: (...args: A) => R,
   options?: JacobianOptions<N>,
@@ -97,9 +97,9 @@ function byColumns(level: Level, outputs: readonly Tensor[], inputs: readonly Te
 export function hessian<A extends unknown[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options: { readonly argnums?: N } = {},
-): (...args: A) => At<A, N> {
+): (...args: A) => At<A, NoInfer<N>> {
   const inner = jacobian(fn as (...args: unknown[]) => Tensor, { ...options, strategy: 'reverse' });
   return jacobian(inner, { ...options, strategy: 'forward' }) as (...args: unknown[]) => unknown as (
     ...args: A
-  ) => At<A, N>;
+  ) => At<A, NoInfer<N>>;
 }

@@ -30,6 +30,9 @@ const customDef: OpDef<null> = defineOp<null>({
   samples: () => [{ shapes: [[2, 3], [4]], wrt: [0] }],
 });
 
+/** Whether a node has a rule from outside, which may speak of any node that was there when it was made. */
+export const hasOwnRule = (n: Node): boolean => pullbacks.has(n);
+
 /**
  * The same op on other sources. A gradient rule of its own speaks of the nodes that it was made for: it runs on them,
  * and `translate` brings what it gives to the new ones.
