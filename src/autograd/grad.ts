@@ -35,14 +35,31 @@ export function gradOrder(outputs: readonly Node[]): Node[] {
   return order;
 }
 
-needing.fail = (source, op) => {
+needing.check = (source, node) => {
+  const { method, value } = source.overwrittenBy!;
+  // `x.square_()` may need the x that it replaces (and so may rules that were applied since); a result that was
+  // replaced is gone, as in PyTorch.
+  if (value !== null && node !== source && (node.serial > value.serial || madeFrom(value, node))) return;
   throw new GradError(
     'backward',
-    `the value that ${op} needs for its gradient was replaced in place`,
-    `a tensor changed by ${source.overwrittenBy}`,
+    `the value that ${node.op.name} needs for its gradient was replaced in place`,
+    `a tensor changed by ${method}`,
     'use the method without the underscore, or clone() before changing it',
   );
 };
+/** Whether a value was computed from a node. */
+function madeFrom(value: Node, node: Node): boolean {
+  const mark = newMark();
+  const stack = [value];
+  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
+    if (n === node) return true;
+    // Sources are older than what is made from them.
+    if (n.mark === mark || n.serial < node.serial) continue;
+    n.mark = mark;
+    stack.push(...n.src);
+  }
+  return false;
+}
 
 export interface GradOptions {
   /** Record the gradient's own graph, for higher orders. */
@@ -64,12 +81,12 @@ function pull(g: Node, node: Node, i: number): Node | null {
       'pass {retainGraph: true} to the first one, or compute the value again',
     );
   }
-  needing.op = node.op.name;
+  needing.node = node;
   try {
     const d = node.op.vjp!(g, node, i);
     return d === null || sameShape(d.shape, s.shape) ? d : matched(d, s);
   } finally {
-    needing.op = null;
+    needing.node = null;
   }
 }
 const savesNothing = (n: Node): boolean => n.op.additive || (n.op.linearIn !== null && n.src.length === 1);

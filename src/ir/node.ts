@@ -34,8 +34,8 @@ export class Node<A = unknown> {
   hooks: ((g: Node) => Node)[] | null = null;
   /** After backward without retainGraph: what the graph held is gone. */
   freed = false;
-  /** The value was replaced in place by the named method while backward may still need it. */
-  overwrittenBy: string | null = null;
+  /** The tensor of this value was changed in place while backward may still need it: by which method, and to what. */
+  overwrittenBy: { readonly method: string; readonly value: Node | null } | null = null;
   /** Some node that a user may still read depends on this value. */
   userRead = false;
   /** A tensor stands on this node. */
@@ -129,10 +129,10 @@ export function sameValue(a: unknown, b: unknown): boolean {
 export const gradMode = { enabled: true };
 /** While true, new nodes are internal: no user holds a handle on them, so they do not keep old versions alive. */
 export const internal = { on: false };
-/** While set, using an overwritten value is an error: the vjp rule of the named op is being applied. */
-export const needing: { op: string | null; fail: ((source: Node, op: string) => never) | null } = {
-  op: null,
-  fail: null,
+/** While set, using an overwritten value is an error, or so `check` decides: the vjp rule of the node is being applied. */
+export const needing: { node: Node | null; check: ((source: Node, node: Node) => void) | null } = {
+  node: null,
+  check: null,
 };
 
 /** How many nodes were built since the last realise, and how many bytes of new data they stand on. */
@@ -165,7 +165,7 @@ export function makeNode<A>(
         `move one with .to('${where}')`,
       );
     }
-    if (needing.op !== null && s.overwrittenBy !== null) needing.fail!(s, needing.op);
+    if (needing.node !== null && s.overwrittenBy !== null) needing.check!(s, needing.node);
   }
   needsGrad &&= gradMode.enabled && op.differentiable && DTYPES[dtype].category === 2;
   return new Node(op as unknown as OpDef, src, attrs, shape, dtype, where ?? 'cpu', h, needsGrad);

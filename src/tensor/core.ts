@@ -184,7 +184,7 @@ export class TensorCore {
       value = cast(value, old.dtype);
     }
     if (this._base !== null) {
-      old.overwrittenBy = method;
+      old.overwrittenBy = { method, value: value.needsGrad ? value : null };
       const base = this._base;
       const change = (): unknown => base._assign(this._view!.put(base.node(), value), method);
       if (this._view!.detached) withoutGrad(change);
@@ -192,7 +192,7 @@ export class TensorCore {
       return self;
     }
     recording.now?.change(this);
-    old.overwrittenBy = method;
+    old.overwrittenBy = { method, value: value.needsGrad ? value : null };
     if (recording.now === null && this._cell === null && old.value !== null) {
       checkThere(old.value);
       this._cell = new Cell(this, old.value, [old]);
@@ -216,6 +216,7 @@ export class TensorCore {
     const n = makeNode(alias.def, [value], null, value.shape, value.dtype);
     n.leaf = this;
     n.needsGrad = true;
+    n.hooks = this._node.hooks;
     return n;
   }
   /** @internal A new node for the value in the cell: the old node was given a copy of the old value. */
@@ -225,6 +226,7 @@ export class TensorCore {
     if (this._leaf) {
       n.leaf = this;
       n.needsGrad = true;
+      n.hooks = this._node.hooks;
     }
     return n;
   }
@@ -329,7 +331,6 @@ export class TensorCore {
   }
   requiresGrad_(on = true): Tensor {
     const self = this as unknown as Tensor;
-    if (on === this._leaf) return self;
     if (on && !isFloat(this.dtype)) {
       throw new DTypeError(
         'requiresGrad',
@@ -338,6 +339,7 @@ export class TensorCore {
         "convert with .to('float32')",
       );
     }
+    if (on === this._leaf && (on || !this._node.needsGrad)) return self;
     const n = this.node();
     if (!this._leaf && n.needsGrad) {
       if (on) return self;
@@ -405,11 +407,14 @@ export class TensorCore {
       );
     }
     structureChanged();
+    // The list is shared by all versions of a leaf.
+    const hooks = (n.hooks ??= []);
     const f = (g: Node): Node => hook(wrap(g))?.node() ?? g;
-    n.hooks = [...(n.hooks ?? []), f];
+    hooks.push(f);
     return () => {
-      n.hooks = n.hooks?.filter(h => h !== f) ?? null;
-      if (n.hooks?.length === 0) n.hooks = null;
+      structureChanged();
+      const i = hooks.indexOf(f);
+      if (i >= 0) hooks.splice(i, 1);
     };
   }
   /** Keeps the gradient of a tensor that is not a leaf: after backward it is in `.grad`. */
