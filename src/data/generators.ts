@@ -180,7 +180,7 @@ export interface SplitOptions extends Drawn {
   readonly shuffle?: boolean;
 }
 /** One part of the rows of all tensors for training, the rest for testing; rows stay together. */
-export function trainTestSplit<T extends readonly Tensor[]>(
+export function trainTestSplit<const T extends readonly Tensor[]>(
   tensors: T,
   options: SplitOptions = {},
 ): { train: { [K in keyof T]: Tensor }; test: { [K in keyof T]: Tensor } } {

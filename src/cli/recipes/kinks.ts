@@ -1,9 +1,9 @@
 // One input, five ReLU units, one output: a curve from straight pieces, whose kinks stand where a unit switches on.
 
-import { Adam, compile, linspace, rand, randn, type Tensor, tensor, uniform } from '../../index.ts';
+import { Adam, compile, linspace, noGrad, rand, randn, type Tensor, tensor, uniform } from '../../index.ts';
 import { dots, figure, line, type Mark, rule, seriesColor, THEME } from '../../viz/index.ts';
 import type { Language } from '../language.ts';
-import { count, defineRecipe, fixed, positive } from './recipe.ts';
+import { count, defineRecipe, fixed, type Progress, positive } from './recipe.ts';
 
 /** What the network is to follow on [−3, 3]. */
 const target = (x: number): number => Math.sin(1.6 * x) + 0.2 * x;
@@ -31,37 +31,7 @@ export const kinks = defineRecipe({
   },
   settings: { epochs: count(3000), lr: positive(0.01), points: count(121) },
   async train({ settings, language, progress }) {
-    const x = linspace(-REACH, REACH, settings.points).unsqueeze(1).realize(); // (n, 1)
-    const xs = Array.from(await x.data(), Number);
-    const y = tensor(xs.map(target), { shape: [settings.points, 1] });
-
-    // Unit i switches on somewhere in the i-th fifth of [−3, 3]: b = −w · place.
-    const w = uniform(0.5, 1.5, [1, 5]).realize();
-    const place = rand([1, 5])
-      .add(tensor([0, 1, 2, 3, 4]))
-      .mul((2 * REACH) / 5)
-      .sub(REACH);
-    const b = w.neg().mul(place).realize();
-    const v = randn([5, 1]).mul(0.5).realize();
-    const c = tensor([0]);
-    const parameters = [w, b, v, c].map(p => p.requiresGrad_());
-    const optimizer = new Adam(parameters, { lr: settings.lr });
-    const step = compile((x: Tensor, y: Tensor) => {
-      optimizer.zeroGrad();
-      const hidden = x.mul(w).add(b).relu(); // (n, 5)
-      const loss = hidden.matmul(v).add(c).sub(y).square().mean();
-      loss.backward();
-      optimizer.step();
-      return loss;
-    });
-    let loss = Number.NaN;
-    for (let epoch = 1; epoch <= settings.epochs; epoch++) {
-      loss = await step(x, y).item();
-      progress(epoch, settings.epochs, { trainLoss: loss });
-    }
-
-    const values = async (t: Tensor): Promise<number[]> => Array.from(await t.data(), Number);
-    const pieces = { w: await values(w), b: await values(b), v: await values(v), c: await c.item() };
+    const { pieces, xs, loss } = await fitPieces(settings, progress);
     const found = kinksOf(pieces);
     const inside = found.filter(k => Math.abs(k) < REACH).length;
     return {
@@ -80,6 +50,53 @@ export const kinks = defineRecipe({
     };
   },
 });
+
+interface Fit {
+  readonly pieces: Pieces;
+  readonly xs: readonly number[];
+  /** What the network says at each x. */
+  readonly fitted: readonly number[];
+  readonly loss: number;
+}
+/** Trains the five units on the target. */
+export async function fitPieces(
+  { epochs, lr, points }: { readonly epochs: number; readonly lr: number; readonly points: number },
+  progress: Progress = () => {},
+): Promise<Fit> {
+  const x = linspace(-REACH, REACH, points).unsqueeze(1).realize(); // (n, 1)
+  const values = async (t: Tensor): Promise<number[]> => Array.from(await t.data(), Number);
+  const xs = await values(x);
+  const y = tensor(xs.map(target), { shape: [points, 1] });
+
+  // Unit i switches on somewhere in the i-th fifth of [−3, 3]: b = −w · place.
+  const w = uniform(0.5, 1.5, [1, 5]).realize();
+  const place = rand([1, 5])
+    .add(tensor([0, 1, 2, 3, 4]))
+    .mul((2 * REACH) / 5)
+    .sub(REACH);
+  const b = w.neg().mul(place).realize();
+  const v = randn([5, 1]).mul(0.5).realize();
+  const c = tensor([0]);
+  const optimizer = new Adam(
+    [w, b, v, c].map(p => p.requiresGrad_()),
+    { lr },
+  );
+  const network = (x: Tensor): Tensor => x.mul(w).add(b).relu().matmul(v).add(c); // (n, 5) → (n, 1)
+  const step = compile((x: Tensor, y: Tensor) => {
+    optimizer.zeroGrad();
+    const loss = network(x).sub(y).square().mean();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  });
+  let loss = Number.NaN;
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    loss = await step(x, y).item();
+    progress(epoch, epochs, { trainLoss: loss });
+  }
+  const pieces = { w: await values(w), b: await values(b), v: await values(v), c: await c.item() };
+  return { pieces, xs, fitted: await values(noGrad(() => network(x))), loss };
+}
 
 function kinksPicture(
   { w, b, v, c }: Pieces,

@@ -1,9 +1,19 @@
 // All recipes, in the order in which a learner meets them.
 
+import { batchSize } from './batch-size.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
-import { circle, square, triangle } from './shapes.ts';
+import { circle, linear, square, triangle } from './shapes.ts';
 
-export const RECIPES: readonly Recipe[] = [lineRecipe, kinks, circle, triangle, square, rings];
+export const RECIPES: readonly Recipe[] = [
+  lineRecipe,
+  kinks,
+  linear,
+  circle,
+  triangle,
+  square,
+  batchSize,
+  rings,
+];

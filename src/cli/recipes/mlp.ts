@@ -1,7 +1,18 @@
 // A multi-layer perceptron from plain tensors, and how it learns to classify points: the code of mission 1.
 // In: sizes and data. Out: a trained network and what happened on the way.
 
-import { compile, F, noGrad, randn, randperm, type Samples, SGD, type Tensor, zeros } from '../../index.ts';
+import {
+  compile,
+  F,
+  noGrad,
+  randn,
+  randperm,
+  type Samples,
+  SGD,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../../index.ts';
 import type { Metrics, Progress } from './recipe.ts';
 
 /** One linear layer: weight (out, in) and bias (out). */
@@ -25,6 +36,13 @@ export function makeMlp(sizes: readonly number[], init: Init): Layer[] {
     return { weight, bias: zeros(out, { requiresGrad: true }) };
   });
 }
+
+/** The same numbers in tensors of their own. */
+export const copyMlp = (layers: readonly Layer[]): Layer[] =>
+  layers.map(({ weight, bias }) => ({
+    weight: weight.detach().clone().realize().requiresGrad_(),
+    bias: bias.detach().clone().realize().requiresGrad_(),
+  }));
 
 /** What each layer gives: ReLU after every layer but the last, whose numbers are the logits. x (m, in). */
 export function activations(layers: readonly Layer[], x: Tensor): Tensor[] {
@@ -86,9 +104,9 @@ export async function trainClassifier(
   for (let epoch = 0; epoch < epochs; epoch++) {
     const way = epochs > 1 ? epoch / (epochs - 1) : 1;
     optimizer.paramGroups[0]!.lr = finalLr + ((lr - finalLr) * (1 + Math.cos(Math.PI * way))) / 2;
-    const order = randperm(n).realize(); // another order in every epoch
+    const order = await randperm(n).data(); // another order in every epoch
     for (let at = 0; at < n; at += batchSize) {
-      step(train.x, train.y, order.narrow(0, at, Math.min(batchSize, n - at)));
+      step(train.x, train.y, tensor(order.subarray(at, at + batchSize)));
     }
     const [onTrain, onTest] = [evaluate(train.x, train.y), evaluate(test.x, test.y)];
     history.trainLoss.push(await onTrain.loss.item());
