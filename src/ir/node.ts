@@ -155,7 +155,7 @@ export function makeNode<A>(
     const s = src[i]!;
     h = mix(h, s.hash);
     needsGrad ||= s.needsGrad;
-    if (!internal.on) s.userRead = true;
+    if (!internal.on && !s.userRead) markRead(s);
     if (where === undefined) where = s.device;
     else if (where !== s.device && device === undefined) {
       throw new DeviceError(
@@ -169,6 +169,16 @@ export function makeNode<A>(
   }
   needsGrad &&= gradMode.enabled && op.differentiable && DTYPES[dtype].category === 2;
   return new Node(op as unknown as OpDef, src, attrs, shape, dtype, where ?? 'cpu', h, needsGrad);
+}
+
+/** Notes that a user may come to read n, and with it what n is still to be computed from. */
+export function markRead(n: Node): void {
+  const stack = [n];
+  for (let x = stack.pop(); x !== undefined; x = stack.pop()) {
+    if (x.userRead) continue;
+    x.userRead = true;
+    if (x.value === null) stack.push(...x.src);
+  }
 }
 
 let epoch = 0;

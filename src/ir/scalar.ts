@@ -122,6 +122,8 @@ export interface CheckedData {
 export class Exprs {
   private readonly table = new Map<string, E>();
   private count = 0;
+  /** Where this is false the value being built is not used: a check must not fail there. */
+  guard: E | null = null;
   make(
     op: EOp,
     type: ComputeType,
@@ -335,7 +337,11 @@ export function reduce(
 }
 export function checked(x: E, good: E, code: number, instead: number): E {
   const data: CheckedData = { code, instead };
-  const args = widen([x, good]);
+  const { guard } = current;
+  const args =
+    guard === null
+      ? widen([x, good])
+      : widen([m.select(guard, x, m.like(instead, x)), m.or(good, m.not(guard))]);
   return current.make('checked', x.type, lanesOf(args), args, 0, data, `${code} ${instead}`);
 }
 /** A mutable local of the generated code: an accumulator or a value bound by a hand-written kernel. */

@@ -248,9 +248,16 @@ export class KernelBuilder {
     const had = byIndex.get(key) ?? byIndex.get(keyOfAll(at));
     if (had !== undefined) return had;
     this.nodes.add(n);
-    const e = this.make(n, at, guard);
-    byIndex.set(key, e);
-    return e;
+    const { exprs } = this.d;
+    const outer = exprs.guard;
+    exprs.guard = guard;
+    try {
+      const e = this.make(n, at, guard);
+      byIndex.set(key, e);
+      return e;
+    } finally {
+      exprs.guard = outer;
+    }
   }
 
   private make(n: Node, at: readonly Affine[], guard: E | null): E {

@@ -100,10 +100,14 @@ class Trace implements Recording, Recorder {
   readonly fixedNumbers: number[] = [];
   readonly states = new Map<HostState, unknown>();
   private readonly known = new Set<TensorCore>();
+  /** What the step will note on the nodes that it reads: none of it outlives the recording. */
+  private readonly marks: { node: Node; userRead: boolean; overwrittenBy: Node['overwrittenBy'] }[] = [];
 
   read(t: TensorCore): Node {
     if (t._made === this.id || this.known.has(t)) return t._node;
     this.known.add(t);
+    const { userRead, overwrittenBy } = t._node;
+    this.marks.push({ node: t._node, userRead, overwrittenBy });
     if (!this.saved.has(t)) {
       if (t._node.value === null) outside(() => realize([t._node]));
       this.reads.set(t._node, t);
@@ -158,6 +162,7 @@ class Trace implements Recording, Recorder {
   }
   /** Puts everything back as it was before the step. */
   rollback(): void {
+    for (const { node, ...was } of this.marks) Object.assign(node, was);
     for (const [t, s] of this.saved) {
       t._node = s.node;
       // Not the old version: views have seen those of the step.
@@ -255,6 +260,8 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R): Compiled
     flushCells();
     const leaves: Leaves = { tensors: [], numbers: [], key: gradMode.enabled ? 'g' : '' };
     for (const a of args) flatten(a, leaves);
+    // The results of a plan have no graph: where a gradient outside wants one, the function runs as it is.
+    if (gradMode.enabled && leaves.tensors.some(t => t.requiresGrad && !t.isLeaf)) return fn(...args);
     numbers.now = leaves.numbers;
     const list = table.get(leaves.key);
     let captured = list?.find(matches);

@@ -55,6 +55,11 @@ export function wrap(node: Node): Tensor {
   return new TensorClass(node.held ? alias(node) : node);
 }
 
+function hold(node: Node): Node {
+  node.held = true;
+  return node;
+}
+
 /** A tensor that shares memory with `base`: a change of one is seen by the other. */
 export function wrapView(of: TensorCore, get: View['get'], put: View['put'], detached = false): Tensor {
   const outer = of._view;
@@ -92,8 +97,7 @@ export class TensorCore {
   readonly _made: number;
 
   constructor(node: Node, base: TensorCore | null = null, view: View | null = null) {
-    node.held = true;
-    this._node = node;
+    this._node = hold(node);
     this._base = base;
     this._view = view;
     this.seen = base?._version ?? 0;
@@ -200,7 +204,7 @@ export class TensorCore {
     this._version++;
     // The node is this tensor's own: another tensor with the same node must not change along.
     const own = value.userRead || value.value !== null ? alias(value) : value;
-    this._node = this._leaf ? this.leafOver(own) : own;
+    this._node = hold(this._leaf ? this.leafOver(own) : own);
     if (recording.now === null && this._cell !== null) addDirty(this._cell);
     return self;
   }
@@ -228,7 +232,7 @@ export class TensorCore {
       n.needsGrad = true;
       n.hooks = this._node.hooks;
     }
-    return n;
+    return hold(n);
   }
   /** @internal The home of the value, made if need be: for tensors that steps change (parameters, optimizer state). */
   _own(): Cell {
@@ -354,7 +358,7 @@ export class TensorCore {
     structureChanged();
     this._leaf = on;
     if (n.value === null) {
-      this._node = on ? this.leafOver(n) : alias(n);
+      this._node = hold(on ? this.leafOver(n) : alias(n));
       if (!on) this._node.needsGrad = false;
       return self;
     }
@@ -365,7 +369,7 @@ export class TensorCore {
     fresh.needsGrad = on;
     if (this._cell !== null) this._cell.addReader(fresh);
     else this._cell = new Cell(this, n.value, [n, fresh]);
-    this._node = fresh;
+    this._node = hold(fresh);
     return self;
   }
   /** The accumulated gradient, or null. */

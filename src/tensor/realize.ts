@@ -221,6 +221,7 @@ function runGroup(device: Device, nodes: readonly Node[], cells: readonly Cell[]
     roots.push(c.valueNode);
     targetOf.push(i);
     seen.add(c.valueNode);
+    seen.add(c.node);
   });
   for (const n of nodes) {
     if (seen.has(n)) continue;

@@ -1,0 +1,50 @@
+// R4: which old versions are kept for pending work, and that the newest value has one home.
+
+import { describe, expect, it } from 'vitest';
+import { compile, noGrad, type Tensor, tensor } from '../../src/index.ts';
+
+const param = (...x: number[]): Tensor => tensor(x, { requiresGrad: true });
+const data = (t: Tensor): number[] => [...(t.dataSync() as Float32Array)];
+
+describe('old versions', () => {
+  it('of a gradient stay for a pending update that reads the sum', () => {
+    const p = param(1, 2);
+    const step = (): void => {
+      p.sum().backward();
+      noGrad(() => p.sub_(p.grad!.mul(0.5)));
+    };
+    step();
+    p.dataSync();
+    step();
+    p.sum().backward();
+    const between = p.relu();
+    noGrad(() => p.sub_(p.grad!.mul(0.5)));
+    // Only p and its gradient are computed here; `between` reads the versions before.
+    tensor([1]).add(1).dataSync();
+    expect(data(between)).toEqual([0, 0.5]);
+    expect(data(p)).toEqual([-2, -1]);
+  });
+  it('of a parameter stay for what was computed from it before it had a value', () => {
+    const p = param(1, 2);
+    p.dataSync();
+    noGrad(() => p.zero_());
+    const part = p.narrow(0, 1, 1).add(1);
+    noGrad(() => p.add_(5));
+    tensor([1]).add(1).dataSync();
+    noGrad(() => p.zero_());
+    expect(data(p)).toEqual([0, 0]);
+    expect(data(part)).toEqual([1]);
+  });
+  it('a parameter that is read has one home: a compiled step changes what is read next', () => {
+    const p = param(1, 2);
+    p.abs().sum().backward();
+    noGrad(() => p.sub_(p.grad!.mul(0.5)));
+    expect(data(p)).toEqual([0.5, 1.5]);
+    const f = compile(() => {
+      noGrad(() => p.sub_(p.grad!.mul(0.5)));
+      return p.sum();
+    });
+    expect([f().itemSync(), f().itemSync()]).toEqual([1, 0]);
+    expect(data(p)).toEqual([-0.5, 0.5]);
+  });
+});
