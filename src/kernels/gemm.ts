@@ -113,24 +113,43 @@ export function emitGemm(g: GemmKernel, target: Target): Pieces {
     balance(plan, M, N, K, batch);
     const tiles = batch * Math.ceil(M / plan.MT) * Math.ceil(N / plan.NT);
     const ns = (2 * M * N * K * batch) / RATE;
-    pieces.push({ emitted: new GemmEmitter(g, plan, words, target).emit(), tasks: cutRange(tiles, ns, 1) });
+    pieces.push({
+      emitted: new GemmEmitter(g, plan, words, target).emit(),
+      tasks: cutRange(tiles, ns, 1),
+      ns,
+    });
     return { pieces, scratch };
   }, g.exprs);
 }
 
-/** Smaller tiles where there would be too few to share. Depends on the shape only. */
+/** Work below this stays one tile; above it there are tiles to share, more of them the longer it takes. */
+const SHARED_FROM_NS = 8_000;
+
+/** Smaller tiles where there would be too few to share, as even as can be. Depends on the shape only. */
 function balance(p: TilePlan, M: number, N: number, K: number, batch: number): void {
   const ns = (2 * M * N * K * batch) / RATE;
-  if (ns < 20_000) return;
-  const wanted = Math.min(16, Math.max(4, ns / 30_000));
-  const tiles = (): number => batch * Math.ceil(M / p.MT) * Math.ceil(N / p.NT);
-  while (tiles() < wanted) {
-    const rowPanels = p.MT / p.MR;
-    const colPanels = p.NT / (p.NV * 4);
-    if (rowPanels >= 2 && (rowPanels >= colPanels || colPanels < 2)) p.MT = Math.ceil(rowPanels / 2) * p.MR;
-    else if (colPanels >= 2) p.NT = Math.ceil(colPanels / 2) * p.NV * 4;
-    else return;
+  if (ns < SHARED_FROM_NS) return;
+  const wanted = Math.min(16, Math.max(ns < 20_000 ? 2 : 4, ns / 30_000));
+  const NR = p.NV * 4;
+  const [rowPanels, colPanels] = [Math.ceil(M / p.MR), Math.ceil(N / NR)];
+  const tiles = (mt: number, nt: number): number => batch * Math.ceil(M / mt) * Math.ceil(N / nt);
+  if (tiles(p.MT, p.NT) >= wanted) return;
+  let best = Number.POSITIVE_INFINITY;
+  let chosen = { mt: p.MT, nt: p.NT };
+  for (let rows = 1; rows <= Math.min(rowPanels, 16); rows++) {
+    const mt = Math.min(p.MT, Math.ceil(rowPanels / rows) * p.MR);
+    const columns = Math.min(colPanels, Math.ceil(wanted / batch / Math.ceil(M / mt)));
+    const nt = Math.ceil(colPanels / columns) * NR;
+    const n = tiles(mt, nt);
+    // What the largest tile leaves the others to wait for, and a little for every cut through the columns.
+    const cost = (Math.min(mt, M) * Math.min(nt, N) * n) / (M * N * batch) + 0.01 * columns;
+    if (n >= Math.min(wanted, batch * rowPanels * colPanels) && cost < best) {
+      best = cost;
+      chosen = { mt, nt };
+    }
   }
+  p.MT = chosen.mt;
+  p.NT = chosen.nt;
 }
 
 /** How a tile reads an operand. */
@@ -225,7 +244,7 @@ function packPiece(
   else packColumns(em, rows, out, K, R, l);
   closeTaskLoop(em, t, end);
   const ns = total * K * R * 0.35;
-  return { emitted: finish(em), tasks: cutRange(total, ns, 1) };
+  return { emitted: finish(em), tasks: cutRange(total, ns, 1), ns };
 }
 
 /** Rows contiguous along k: four k of four rows at a time, transposed in registers. */

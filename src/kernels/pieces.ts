@@ -7,6 +7,8 @@ import type { Emitted } from '../codegen/wasm-target.ts';
 export interface Piece {
   readonly emitted: Emitted;
   readonly tasks: readonly (readonly [begin: number, end: number])[];
+  /** About how long it takes on one thread. */
+  readonly ns: number;
 }
 export interface Pieces {
   readonly pieces: readonly Piece[];

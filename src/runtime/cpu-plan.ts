@@ -26,7 +26,6 @@ import { type KernelTime, profiling } from './profile.ts';
 
 /** Results up to this size are copied to JavaScript at once. */
 const SMALL_RESULT = 16384;
-const WAKE_FROM_NS = 150_000;
 
 function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
   if (k.kind === 'gemm') return emitGemm(k, target);
@@ -34,7 +33,8 @@ function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
   if (flag('DEBUG') >= 4) log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
   const emitted = emitLoops(program, k.exprs, k.buffers.length, target);
   const align = program.range >= 1024 ? 16 : 1;
-  return { pieces: [{ emitted, tasks: cutRange(program.range, k.work * NS_PER_OP, align) }], scratch: [] };
+  const ns = k.work * NS_PER_OP;
+  return { pieces: [{ emitted, tasks: cutRange(program.range, ns, align), ns }], scratch: [] };
 }
 
 /** Where a value lives during a run. */
@@ -88,7 +88,8 @@ export class CpuPlan implements Executable {
   private epoch = -1;
   private block: number;
   private readonly commandsAt: number;
-  private readonly wake: boolean;
+  /** Time in kernels that threads share, on one of them. */
+  private readonly sharedNs: number;
 
   constructor(device: CpuDevice, spec: ProgramSpec) {
     this.device = device;
@@ -174,7 +175,7 @@ export class CpuPlan implements Executable {
     const infos: KernelInfo[] = [];
     let opened = 0;
     let ns = 0;
-    let parallelNs = 0;
+    let sharedNs = 0;
     const close = (): void => {
       if (commands.length > opened)
         this.segments.push({ kind: 'run', first: opened, count: commands.length - opened, ns });
@@ -203,7 +204,7 @@ export class CpuPlan implements Executable {
         words.push(...piece.emitted.ints);
         const tasks = piece.tasks.map(([b, e]) => [at, b, e] as const);
         const parallel = tasks.length > 1 && !piece.emitted.mainThreadOnly;
-        if (parallel) parallelNs += (k.work * NS_PER_OP) / pieces.length;
+        if (parallel) sharedNs += piece.ns;
         const prev = commands[commands.length - 1];
         const joins =
           prev !== undefined &&
@@ -234,7 +235,7 @@ export class CpuPlan implements Executable {
     this.offsets = arena.offsets;
     this.arenaBytes = arena.peakBytes;
     this.kernels = infos;
-    this.wake = parallelNs >= WAKE_FROM_NS;
+    this.sharedNs = sharedNs;
 
     // One block of memory: uniforms and parameters, tasks, commands.
     const taskWords = commands.reduce((n, c) => n + c.tasks.length * TASK_WORDS, 0);
@@ -395,15 +396,16 @@ export class CpuPlan implements Executable {
       this.executeTimed(profiling.now);
       return;
     }
+    this.device.share(this.sharedNs);
     for (const s of this.segments) {
-      if (s.kind === 'run')
-        this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, this.wake);
+      if (s.kind === 'run') this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count);
       else if (s.kind === 'check') this.device.checkStatus(this.raising);
       else this.hostOp(s.kernel);
     }
   }
   /** The same, kernel by kernel. */
   private executeTimed(into: KernelTime[]): void {
+    this.device.share(this.sharedNs);
     const timed = (info: KernelInfo, body: () => void): void => {
       const start = performance.now();
       body();
@@ -418,7 +420,7 @@ export class CpuPlan implements Executable {
           const info = this.commandInfo[at]!;
           let n = 1;
           while (at + n < s.first + s.count && this.commandInfo[at + n] === info) n++;
-          timed(info, () => this.device.execute(this.commandsAt + at * COMMAND_WORDS * 4, n, this.wake));
+          timed(info, () => this.device.execute(this.commandsAt + at * COMMAND_WORDS * 4, n));
           at += n;
         }
       }

@@ -20,6 +20,11 @@ import { Residents } from './resident.ts';
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
 const LOOSE_LIMIT = 192 * 1024 * 1024;
 
+/** Waking costs the caller up to 66 µs: work for threads that pays it back. */
+const WAKE_FROM_NS = 150_000;
+/** … or short runs, where at most this many times as long has passed meanwhile. */
+const WAKE_SHARE = 6;
+
 /** Whether the engine multiplies and adds in one instruction: a module that uses it must validate. */
 function detectFma(): boolean {
   // (func (param v128 v128 v128) (result v128) f32x4.relaxed_madd)
@@ -46,6 +51,8 @@ export class CpuDevice implements Device {
   private moduleHead = 0;
   private moduleBytes = 0;
   private readonly residents: Residents;
+  private offered = 0;
+  private offeredSince = 0;
   private arenaPtr = 0;
   private arenaSize = 0;
   arenaEpoch = 0;
@@ -216,10 +223,20 @@ export class CpuDevice implements Device {
     return new CpuPlan(this, spec);
   }
 
+  /** Says how much work the next run has to share. Sleeping workers are woken when there is enough of it at once. */
+  share(ns: number): void {
+    if (ns === 0 || this.pool.started === 0) return;
+    this.offered += ns;
+    if (this.offered < WAKE_FROM_NS) return;
+    // Many short runs in a row are worth as much as a long one: what counts is the share of the time.
+    const now = performance.now();
+    if (ns >= WAKE_FROM_NS || (now - this.offeredSince) * 1e6 < WAKE_SHARE * this.offered) this.pool.wake();
+    this.offered = 0;
+    this.offeredSince = now;
+  }
   /** Runs commands; throws what went wrong on any thread. */
-  execute(commands: number, count: number, wake: boolean): void {
+  execute(commands: number, count: number): void {
     const workers = this.pool.ready;
-    if (workers > 0 && wake) this.pool.wake();
     const r = this.runtime.run(commands, count, workers > 0 ? 1 : 0);
     if (workers > 0) this.pool.check();
     if (r !== 0) {

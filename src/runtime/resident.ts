@@ -89,11 +89,7 @@ export class Residents {
         return true;
       }
       if (b.stamp === stamp) continue;
-      if (b.host === null) {
-        const host = b.takeShadow();
-        this.copyOut(e.ptr, host);
-        b.host = host;
-      }
+      if (b.host === null) this.copyOut(e.ptr, b.moveOut());
       this.drop(b);
       return true;
     }

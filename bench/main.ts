@@ -1,0 +1,122 @@
+// npm run bench -- [SUBJECT …] [--json FILE] [--rounds N] [--budget MS]: Tenon beside its peers, in one run.
+
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { firstCall } from './first-call.ts';
+import { growth } from './growth.ts';
+import { type Measured, start } from './libraries.ts';
+import { duration, machine, median, type Row, round, save, table, writeWhole } from './report.ts';
+import { SUBJECTS, type Workload } from './workloads.ts';
+
+const ALONE = ['growth', 'first-call'];
+const all = [...Object.keys(SUBJECTS), ...ALONE];
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    budget: { type: 'string', default: '400' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+const unknown = positionals.filter(s => !all.includes(s));
+if (values.help || unknown.length) {
+  if (unknown.length) console.error(`bench: no subject ${unknown.join(', ')}`);
+  console.error(
+    `npm run bench -- [SUBJECT …] [--json FILE] [--rounds N] [--budget MS]\nsubjects: ${all.join(' ')} (default: all)`,
+  );
+  process.exit(unknown.length ? 2 : 0);
+}
+const subjects = positionals.length ? positionals : all;
+const rounds = Number(values.rounds);
+const budget = Number(values.budget);
+
+const host = machine();
+console.log(
+  `${host.cpu}, ${host.cores} cores, ${host.platform}, Node ${host.node}; median of ${rounds} rounds, libraries in turn`,
+);
+const cores = availableParallelism();
+const threads = [...new Set([1, cores])];
+const saved: Record<string, unknown> = {};
+const rows: Row[] = [];
+
+if (subjects.includes('first-call')) saved['first-call'] = firstCall();
+
+if (subjects.some(s => s !== 'first-call')) {
+  const { tenon, peers, absent } = await start(threads);
+  const everyone = [...tenon, ...peers];
+  for (const l of everyone) console.log(`  ${l.name.padEnd(10)} ${l.setting}`);
+  for (const why of absent) console.log(`  absent: ${why}`);
+  saved.settings = everyone.map(({ name, setting, threads }) => ({ name, setting, threads }));
+  for (const subject of subjects) {
+    const workloads = SUBJECTS[subject];
+    if (workloads === undefined) continue;
+    console.log(`\n${subject}`);
+    const measured: Row[] = [];
+    for (const w of workloads) measured.push(...(await measure(w, tenon, peers)));
+    print(measured, peers);
+    rows.push(...measured);
+    saved[subject] = measured;
+  }
+  if (subjects.includes('growth')) saved.growth = await growth(tenon.at(-1)!);
+  for (const l of everyone) l.close();
+}
+if (values.json !== undefined) writeWhole(values.json, `${JSON.stringify(rows, null, 1)}\n`);
+console.log(`\nsaved: ${save(saved)}`);
+process.exit(0);
+
+async function measure(
+  { workload, spec, flop }: Workload,
+  tenon: readonly Measured[],
+  peers: readonly Measured[],
+): Promise<Row[]> {
+  const times = new Map<Measured, number[]>();
+  const failed = new Set<Measured>();
+  for (let r = 0; r < rounds; r++) {
+    for (const l of [...tenon, ...peers]) {
+      if (failed.has(l)) continue;
+      const { samples, error } = await l.time({ spec, budget });
+      if (error !== undefined) {
+        const why = `${l.name}, ${workload}: ${error}`;
+        if (tenon.includes(l)) throw new Error(why);
+        failed.add(l);
+        console.log(`  absent: ${why}`);
+      }
+      if (samples !== undefined) times.set(l, [...(times.get(l) ?? []), median(samples)]);
+    }
+  }
+  process.stderr.write(`  ${workload}\n`);
+  const ms = (l: Measured) => round(median(times.get(l)!));
+  return tenon.map(t => {
+    // A peer that cannot choose its threads stands beside both of ours.
+    const beside = peers.filter(p => times.has(p) && (p.name !== 'pytorch' || p.threads === t.threads));
+    return {
+      workload,
+      device: 'cpu',
+      threads: t.threads,
+      ms: ms(t),
+      ...(flop === undefined ? {} : { gflops: round(flop / ms(t) / 1e6) }),
+      peers: Object.fromEntries(beside.map(p => [p.name, ms(p)])),
+    };
+  });
+}
+
+function print(measured: readonly Row[], peers: readonly Measured[]): void {
+  const names = [...new Set(peers.map(p => p.name))];
+  const beside = (r: Row, name: string) => {
+    const ms = r.peers[name];
+    return ms === undefined ? '' : `${duration(ms)} (${(ms / r.ms).toPrecision(2)}x)`;
+  };
+  console.log(
+    table(
+      ['workload', 'threads', 'tenon', 'GFLOP/s', ...names.map(n => `${n} (ratio)`)],
+      measured.map(r => [
+        r.workload,
+        String(r.threads),
+        duration(r.ms),
+        r.gflops?.toFixed(1) ?? '',
+        ...names.map(n => beside(r, n)),
+      ]),
+    ),
+  );
+}

@@ -1,0 +1,97 @@
+"""PyTorch on the CPU: takes one workload per line as JSON, answers with the samples in milliseconds.
+usage: python3 pytorch.py THREADS (spoken to by bench/main.ts)"""
+import json
+import math
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.set_num_threads(int(sys.argv[1]))
+torch.manual_seed(0)
+
+
+def gemm(s):
+    lead = [s["batch"]] if "batch" in s else []
+    a = torch.randn(lead + ([s["k"], s["m"]] if s.get("ta") else [s["m"], s["k"]]))
+    b = torch.randn(lead + ([s["n"], s["k"]] if s.get("tb") else [s["k"], s["n"]]))
+    a = a.transpose(-1, -2) if s.get("ta") else a
+    b = b.transpose(-1, -2) if s.get("tb") else b
+    return lambda i: a @ b
+
+
+def mlp(s):
+    if s.get("compiled") is False:
+        return None
+    d, n = s["dims"], s["batch"]
+    layers = []
+    for i in range(len(d) - 1):
+        layers += [nn.Linear(d[i], d[i + 1])] + ([nn.ReLU()] if i < len(d) - 2 else [])
+    model = nn.Sequential(*layers)
+    opt = torch.optim.Adam(model.parameters(), 1e-3) if s["optimizer"] == "adam" else torch.optim.SGD(model.parameters(), 0.1)
+    data = [(torch.randn(n, d[0]).numpy(), torch.randint(0, d[-1], (n,)).numpy()) for _ in range(8)]
+
+    def step(i):
+        x, y = data[i % 8]
+        opt.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y))
+        loss.backward()
+        opt.step()
+        value = loss.item()
+        assert math.isfinite(value)
+
+    return step
+
+
+def prepare(s):
+    kind = s["kind"]
+    if kind == "gemm":
+        return gemm(s)
+    if kind == "mlp":
+        return mlp(s)
+    if kind == "softmax":
+        x = torch.randn(s["rows"], s["cols"])
+        return lambda i: x.softmax(-1)
+    if kind == "layernorm":
+        x, w, b = torch.randn(s["rows"], s["cols"]), torch.ones(s["cols"]), torch.zeros(s["cols"])
+        return lambda i: F.layer_norm(x, (s["cols"],), w, b)
+    if kind == "gelu-sum":
+        x = torch.randn(s["size"])
+        return lambda i: F.gelu(x * 2 + 1).sum().item()
+    return None
+
+
+def sample(step, budget):
+    i, start = 0, time.perf_counter()
+    while i < 2 or (time.perf_counter() - start) * 1e3 < min(150, budget):
+        step(i)
+        i += 1
+    t = time.perf_counter()
+    step(0), step(1)
+    times = max(1, min(1000, round(1.0 / ((time.perf_counter() - t) * 1e3))))
+    samples, end = [], time.perf_counter() + budget / 1e3
+    while not samples or time.perf_counter() < end:
+        t = time.perf_counter()
+        for k in range(times):
+            step(k)
+        samples.append((time.perf_counter() - t) * 1e3 / times)
+    return samples
+
+
+def answer(o):
+    print(json.dumps(o), flush=True)
+
+
+answer({"name": "pytorch", "setting": f"{torch.__version__}, {torch.get_num_threads()} threads", "threads": torch.get_num_threads()})
+kept = (None, None)
+for line in sys.stdin:
+    request = json.loads(line)
+    key = json.dumps(request["spec"])
+    try:
+        if kept[0] != key:
+            kept = (key, prepare(request["spec"]))
+        answer({"samples": sample(kept[1], request["budget"])} if kept[1] else {})
+    except Exception as e:  # the parent prints it
+        answer({"error": f"{type(e).__name__}: {e}"})

@@ -1,0 +1,78 @@
+// Tenon itself, through its public API only. TENON_THREADS chooses the threads.
+
+import { Adam, compile, defaultDevice, F, getDevice, manualSeed, randn, SGD, Tensor, tensor, zeros } from '../src/index.ts';
+import { batches, serve, type Step } from './serve.ts';
+import type { Gemm, Mlp, Spec } from './workloads.ts';
+
+const device = getDevice(defaultDevice());
+manualSeed(0);
+
+function gemm({ m, k, n, batch, ta, tb }: Gemm): Step {
+  const lead = batch === undefined ? [] : [batch];
+  const a = randn([...lead, ...(ta ? [k, m] : [m, k])]).realize();
+  const b = randn([...lead, ...(tb ? [n, k] : [k, n])]).realize();
+  return () => (ta ? a.mT : a).matmul(tb ? b.mT : b).realize();
+}
+
+function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
+  const layers = dims.slice(1).map((out, i) => ({
+    w: randn([out, dims[i]!]).mul(Math.sqrt(2 / dims[i]!)).realize().requiresGrad_(),
+    b: zeros([out], { requiresGrad: true }),
+  }));
+  const parameters = layers.flatMap(({ w, b }) => [w, b]);
+  const opt = optimizer === 'adam' ? new Adam(parameters, { lr: 1e-3 }) : new SGD(parameters, { lr: 0.1 });
+  const step = (x: Tensor, y: Tensor) => {
+    opt.zeroGrad();
+    let h = x;
+    layers.forEach(({ w, b }, i) => {
+      h = F.linear(h, w, b);
+      if (i < layers.length - 1) h = h.relu();
+    });
+    const loss = F.crossEntropy(h, y);
+    loss.backward();
+    opt.step();
+    return loss;
+  };
+  const run = compiled === false ? step : compile(step);
+  const data = batches(dims[0]!, dims.at(-1)!, batch);
+  const shape = [batch, dims[0]!];
+  return i => {
+    const { x, y } = data[i % data.length]!;
+    const loss = run(tensor(x, { shape }), tensor(y)).itemSync();
+    if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss}`);
+  };
+}
+
+const gelu = (x: Tensor) => x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
+/** Layer normalization in plain operations: it becomes one kernel. */
+function layerNorm(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const d = x.sub(x.mean(-1, { keepdim: true }));
+  return d.mul(d.square().mean(-1, { keepdim: true }).add(1e-5).rsqrt()).mul(weight).add(bias);
+}
+
+function prepare(spec: Spec): Step {
+  switch (spec.kind) {
+    case 'gemm':
+      return gemm(spec);
+    case 'mlp':
+      return mlp(spec);
+    case 'softmax': {
+      const x = randn([spec.rows, spec.cols]).realize();
+      return () => x.softmax(-1).realize();
+    }
+    case 'layernorm': {
+      const x = randn([spec.rows, spec.cols]).realize();
+      const [weight, bias] = [tensor(new Float32Array(spec.cols).fill(1)), zeros([spec.cols])];
+      return () => layerNorm(x, weight, bias).realize();
+    }
+    case 'gelu-sum': {
+      const x = randn([spec.size]).realize();
+      return () => gelu(x.mul(2).add(1)).sum().itemSync();
+    }
+  }
+}
+
+// The workers start in the background; what is measured begins when they are there.
+await new Promise(resolve => setTimeout(resolve, 400));
+const threads = Number(device.describe().threads);
+serve({ name: 'tenon', setting: `${device.name}, ${threads} thread${threads === 1 ? '' : 's'}`, threads, prepare });

@@ -1,0 +1,92 @@
+// What is measured, as data: every library builds the same work from the same record.
+// In: a subject's name. Out: its workloads. A new one is a record here and a case in each library's file.
+
+export interface Gemm {
+  readonly kind: 'gemm';
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly batch?: number;
+  /** The left (right) operand is stored transposed. */
+  readonly ta?: boolean;
+  readonly tb?: boolean;
+}
+/** A training step of a multi-layer perceptron with ReLU and cross-entropy: fresh batch in, loss read. */
+export interface Mlp {
+  readonly kind: 'mlp';
+  readonly dims: readonly number[];
+  readonly batch: number;
+  readonly optimizer: 'sgd' | 'adam';
+  readonly compiled?: boolean;
+}
+export interface Rowwise {
+  readonly kind: 'softmax' | 'layernorm';
+  readonly rows: number;
+  readonly cols: number;
+}
+export interface GeluSum {
+  readonly kind: 'gelu-sum';
+  readonly size: number;
+}
+export type Spec = Gemm | Mlp | Rowwise | GeluSum;
+
+export interface Workload {
+  readonly workload: string;
+  readonly spec: Spec;
+  /** Multiply-adds counted twice; only where the rate is what one compares. */
+  readonly flop?: number;
+}
+
+/** Forward, input gradients of all layers but the first, weight gradients: multiply-adds counted twice. */
+export const mlpFlop = ({ dims, batch }: Pick<Mlp, 'dims' | 'batch'>): number => {
+  let flop = 0;
+  for (let i = 0; i + 1 < dims.length; i++) flop += (i ? 6 : 4) * batch * dims[i]! * dims[i + 1]!;
+  return flop;
+};
+
+function gemm(m: number, k: number, n: number, options: Pick<Gemm, 'batch' | 'ta' | 'tb'> = {}): Workload {
+  const { batch = 1, ta, tb } = options;
+  const square = m === k && k === n && !ta && !tb && batch === 1;
+  const layout = ta || tb ? `-${ta ? 't' : 'n'}${tb ? 't' : 'n'}` : '';
+  return {
+    workload: square ? `gemm${n}` : `gemm-${batch > 1 ? `${batch}x` : ''}${m}x${k}x${n}${layout}`,
+    spec: { kind: 'gemm', m, k, n, ...options },
+    flop: 2 * m * k * n * batch,
+  };
+}
+
+const mlp = (
+  name: string,
+  dims: number[],
+  batch: number,
+  optimizer: Mlp['optimizer'],
+  compiled = true,
+): Workload => ({
+  workload: `${name}-${dims.join('-')}-b${batch}-${optimizer}${compiled ? '' : '-uncompiled'}`,
+  spec: { kind: 'mlp', dims, batch, optimizer, compiled },
+});
+
+export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
+  gemm: [
+    ...[64, 128, 256, 512, 1024, 2048].map(n => gemm(n, n, n)),
+    gemm(1024, 1024, 1024, { ta: true }),
+    gemm(1024, 1024, 1024, { tb: true }),
+    gemm(1024, 1024, 1024, { ta: true, tb: true }),
+    gemm(128, 784, 10),
+    gemm(1000, 777, 333),
+    gemm(67, 131, 65),
+    gemm(64, 64, 64, { batch: 64 }),
+  ],
+  steps: [
+    mlp('circle-mlp', [2, 4, 4, 2], 128, 'sgd'),
+    mlp('rings-mlp', [2, 32, 16, 2], 128, 'adam'),
+    mlp('mnist-mlp', [784, 256, 128, 10], 128, 'adam'),
+    mlp('circle-mlp', [2, 4, 4, 2], 128, 'sgd', false),
+    mlp('rings-mlp', [2, 32, 16, 2], 128, 'adam', false),
+  ],
+  kernels: [
+    { workload: 'softmax-4096x1024', spec: { kind: 'softmax', rows: 4096, cols: 1024 } },
+    { workload: 'layernorm-4096x1024', spec: { kind: 'layernorm', rows: 4096, cols: 1024 } },
+    { workload: 'elementwise-gelu-sum-4M', spec: { kind: 'gelu-sum', size: 4_000_000 } },
+  ],
+};
