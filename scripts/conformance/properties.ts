@@ -1,0 +1,128 @@
+// Statements about random numbers, tested with our own generator.
+
+import {
+  F,
+  manualSeed,
+  multinomial,
+  ones,
+  rand,
+  randn,
+  randperm,
+  type Tensor,
+  tensor,
+} from '../../src/index.ts';
+import { Mismatch, Missing } from './check.ts';
+import { type Case, plain } from './format.ts';
+
+const SEED = 20240229;
+
+const PROPERTIES: Readonly<Record<string, (c: Case) => void>> = {
+  'nn.functional.dropout': c => (c.property === 'identity' ? dropoutIdentity(c) : dropoutShares(c)),
+  'nn.functional.dropout1d': dropoutPlanes,
+  'nn.functional.dropout2d': dropoutPlanes,
+  'nn.functional.dropout3d': dropoutPlanes,
+  randn: normalMoments,
+  rand: uniformMoments,
+  multinomial: multinomialShares,
+  randperm: permutations,
+};
+
+export function runProperty(c: Case): void {
+  const test = PROPERTIES[c.op];
+  if (test === undefined) throw new Missing(`property: ${REASONS[c.op] ?? `nothing tests ${c.op} yet`}`);
+  manualSeed(SEED);
+  test(c);
+}
+const REASONS: Readonly<Record<string, string>> = {
+  'nn.Dropout': 'there are no layers yet',
+  manual_seed: 'there are no layers and no DataLoader yet, whose order the statement includes',
+  'utils.data.random_split': 'there is no randomSplit yet',
+};
+
+function holds(what: string, ok: boolean, got: unknown = ''): void {
+  if (!ok) throw new Mismatch(`${what}: ${String(got)}`);
+}
+const near = (what: string, got: number, want: number, tolerance: number): void =>
+  holds(`${what} must be ${want} ± ${tolerance}`, Math.abs(got - want) <= tolerance, got);
+const values = (t: Tensor): number[] => Array.from(t.dataSync() as Float32Array);
+const options = (c: Case): { p?: number; training?: boolean } => plain(c.kwargs) as { p?: number };
+
+function dropoutIdentity(c: Case): void {
+  const x = randn([1000]);
+  holds('dropout must be the identity', Boolean(F.dropout(x, options(c)).eq(x).all().itemSync()));
+}
+function dropoutShares(c: Case): void {
+  const x = ones([c.n], { requiresGrad: true });
+  const y = F.dropout(x, options(c));
+  y.sum().backward();
+  const out = values(y);
+  const kept = Math.fround(c.kept_value);
+  holds(
+    'values must be 0 or 1/(1−p)',
+    out.every(v => v === 0 || Math.abs(v - kept) < 1e-6),
+  );
+  near('share of zeros', out.filter(v => v === 0).length / c.n, c.zero_fraction, c.tol);
+  holds('the gradient must equal the output', Boolean(x.grad!.eq(y).all().itemSync()));
+}
+function dropoutPlanes(c: Case): void {
+  const rank = Number(/(\d)d$/.exec(c.op)![1]);
+  const plane = 4 ** rank;
+  const dropout = { 1: F.dropout1d, 2: F.dropout2d, 3: F.dropout3d }[rank]!;
+  const y = dropout(ones([200, 50, ...Array<number>(rank).fill(4)]), options(c));
+  const sums = values(y.flatten(2).sum(2));
+  const full = c.kept_value * plane;
+  holds(
+    'a plane must be all 0 or all 1/(1−p)',
+    sums.every(s => s === 0 || Math.abs(s - full) < 1e-3),
+  );
+  near('share of empty planes', sums.filter(s => s === 0).length / sums.length, c.zero_fraction, c.tol);
+}
+function normalMoments(): void {
+  const x = values(randn([1_000_000]));
+  const moment = (f: (v: number) => number): number => x.reduce((s, v) => s + f(v), 0) / x.length;
+  const mean = moment(v => v);
+  const variance = moment(v => (v - mean) ** 2);
+  near('mean', mean, 0, 0.005);
+  near('variance', variance, 1, 0.008);
+  near('kurtosis', moment(v => (v - mean) ** 4) / variance ** 2, 3, 0.03);
+  near(
+    'P(|x| > 3)',
+    moment(v => (Math.abs(v) > 3 ? 1 : 0)),
+    0.0027,
+    0.0003,
+  );
+}
+function uniformMoments(): void {
+  const x = values(rand([1_000_000]));
+  const mean = x.reduce((s, v) => s + v, 0) / x.length;
+  near('mean', mean, 0.5, 0.002);
+  near('variance', x.reduce((s, v) => s + (v - mean) ** 2, 0) / x.length, 1 / 12, 0.001);
+  holds(
+    'values must lie in [0, 1)',
+    x.every(v => v >= 0 && v < 1),
+  );
+}
+function multinomialShares(): void {
+  const draws = 100_000;
+  const counts = values(
+    multinomial(tensor([1, 2, 3, 4]), draws, { replacement: true })
+      .bincount()
+      .float(),
+  );
+  counts.forEach((n, i) => {
+    near(`share of ${i}`, n / draws, (i + 1) / 10, 0.008);
+  });
+  for (let i = 0; i < 20; i++) {
+    const order = values(multinomial(tensor([1, 2, 3, 4]), 4).float()).sort();
+    holds('four draws without replacement must be a permutation', order.join() === '0,1,2,3', order);
+  }
+  const zero = values(multinomial(tensor([1, 0, 1]), 10_000, { replacement: true }).float());
+  holds('a weight of zero must never be drawn', !zero.includes(1));
+}
+function permutations(): void {
+  const p = values(randperm(1000).float()).sort((a, b) => a - b);
+  holds(
+    'every number must occur once',
+    p.every((v, i) => v === i),
+  );
+}
