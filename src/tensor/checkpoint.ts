@@ -26,7 +26,7 @@ export function checkpoint<A extends unknown[], R>(fn: (...args: A) => R, ...arg
   const moving = [...new Set(outputs.map(t => t.node()).filter(n => n.needsGrad))];
   const segment = new Segment(
     moving,
-    n => n.serial <= from || n.leaf !== null || n.value !== null || given.has(n),
+    n => n.serial <= from || n.op.kind === 'source' || n.leaf !== null || n.value !== null || given.has(n),
   );
   const inputs = segment.inputs.filter(n => n.needsGrad);
   const made = customAll(moving, inputs, grads => segment.pull(grads, inputs));
