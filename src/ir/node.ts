@@ -25,7 +25,7 @@ export class Node<A = unknown> {
   hash: number;
   needsGrad: boolean;
   /** Counts up in the order of building: what was built inside a function has a larger one than what it found. */
-  readonly serial: number;
+  serial: number;
   /** Set once the value exists: from then on the node is a source. */
   value: Storage | null = null;
   /** The tensor that gets `.grad`, where this is a leaf; opaque here. */
@@ -214,6 +214,10 @@ export function toposort(roots: readonly Node[], stop: (n: Node) => boolean = n 
   }
   return order;
 }
+
+/** All nodes that the roots need in the order of the program, which is the order in which they were built. */
+export const programOrder = (roots: readonly Node[]): Node[] =>
+  toposort(roots).sort((a, b) => a.serial - b.serial);
 
 /** A copy of the graph below the roots: later changes of the originals (a node that becomes a source) do not reach it. */
 export function cloneGraph(roots: readonly Node[]): Map<Node, Node> {

@@ -48,10 +48,13 @@ export function rewrite(
 ): Node[] {
   const table = new NodeTable();
   const done = new Map<Node, Node>();
-  const visit = (root: Node): Node => {
+  // What replaces a node takes its place in the program: `age` is the serial of the node that is being replaced.
+  const visit = (root: Node, age = Number.POSITIVE_INFINITY): Node => {
     for (const n of toposort([root], x => x.value !== null || done.has(x))) {
       if (done.has(n)) continue;
-      done.set(n, table.intern(settle(n)));
+      const m = table.intern(settle(n));
+      m.serial = Math.min(m.serial, n.serial, age);
+      done.set(n, m);
     }
     return done.get(root)!;
   };
@@ -64,11 +67,11 @@ export function rewrite(
     }
     for (const rule of rules) {
       const next = rule(out);
-      if (next !== null) return visit(next);
+      if (next !== null) return visit(next, n.serial);
     }
     return out;
   };
-  const result = roots.map(visit);
+  const result = roots.map(r => visit(r));
   trace?.(name, result);
   return result;
 }

@@ -7,7 +7,7 @@ import { byteWidth } from '../base/dtype.ts';
 import type { Shape } from '../base/shape.ts';
 import { numel } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
-import { toposort } from '../ir/node.ts';
+import { programOrder } from '../ir/node.ts';
 import { type MatmulAttrs, matmulDims } from '../ir/ops/contract.ts';
 import { isConst, uniformDef } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
@@ -75,7 +75,7 @@ class Fuser {
     this.limits = limits;
     this.forced = forced;
     this.isRoot = new Set(roots);
-    this.order = toposort(roots);
+    this.order = programOrder(roots);
     this.order.forEach((n, i) => {
       this.position.set(n, i);
     });
