@@ -1,11 +1,12 @@
 import './platform.ts';
 
 export type { DType } from './base/dtype.ts';
+export { type FlagName, setFlag } from './base/env.ts';
 export * from './data/generators.ts';
 export * as F from './nn/functional.ts';
 export { Adam, AdamW } from './optim/adam.ts';
 export { SGD } from './optim/sgd.ts';
-export { defaultDevice, getDevice, setDefaultDevice } from './runtime/devices.ts';
+export { defaultDevice, getDevice, setDefaultDevice, useDevice } from './runtime/devices.ts';
 export * as autograd from './tensor/autograd.ts';
 export { checkpoint } from './tensor/checkpoint.ts';
 export * from './tensor/combine.ts';
@@ -22,6 +23,7 @@ export { hessian, jacobian } from './tensor/jacobian.ts';
 export { cdist, dist, tensordot } from './tensor/linalg.ts';
 export { enableGrad, isGradEnabled, noGrad } from './tensor/modes.ts';
 export { cat, stack } from './tensor/movement.ts';
+export { memory, type Profile, type ProfileRow, profile } from './tensor/profile.ts';
 export * from './tensor/random.ts';
 export { searchsorted } from './tensor/sort.ts';
 export { Tensor } from './tensor/tensor.ts';

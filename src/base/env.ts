@@ -18,11 +18,19 @@ export const FLAGS = {
     initial: 0,
     doc: 'threads of the cpu device; 0: as many as the machine has cores',
   },
-  TENON_DEVICE: { kind: 'string', initial: 'cpu', doc: 'the default device: cpu, reference' },
+  TENON_DEVICE: {
+    kind: 'string',
+    initial: 'cpu',
+    doc: 'the default device: cpu, or one that the program loads with useDevice: reference, null',
+  },
   TENON_BLAS: { kind: 'bool', initial: true, doc: '0: never look for a native BLAS' },
   TENON_DATA: { kind: 'string', initial: '', doc: 'folder with data sets in their official formats' },
   TENON_MAX_MB: { kind: 'int', initial: 4096, doc: 'largest size of the WASM memory in MB' },
-  TENON_VERIFY: { kind: 'bool', initial: false, doc: '1: check the type rules of the graph after each pass' },
+  TENON_VERIFY: {
+    kind: 'bool',
+    initial: false,
+    doc: '1: check after each rewrite that shapes and dtypes are what the rules of the ops give',
+  },
 } as const satisfies Record<string, Flag>;
 
 export type FlagName = keyof typeof FLAGS;

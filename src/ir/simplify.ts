@@ -2,6 +2,7 @@
 // In: a node. Out: a simpler one, or null. Not its job: choosing kernels.
 
 import { DTYPES, isFloat } from '../base/dtype.ts';
+import { flag } from '../base/env.ts';
 import { numel, sameShape } from '../base/shape.ts';
 import type { Node } from './node.ts';
 import { build } from './op.ts';
@@ -10,6 +11,7 @@ import { cat, narrow, reshape } from './ops/movement.ts';
 import { countOf, type ReduceAttrs } from './ops/reduce.ts';
 import { type Rule, rewrite, type Trace } from './rewrite.ts';
 import { withExprs } from './scalar.ts';
+import { verify } from './verify.ts';
 
 /** Composites become plain ops. */
 const expandComposites: Rule[] = [n => (n.op.decompose === null ? null : n.op.decompose(n.src, n.attrs))];
@@ -119,9 +121,20 @@ function chunkCount(size: number): number {
   return size >= CHUNKS * 16 ? CHUNKS : size >= 256 ? 16 : 1;
 }
 
-/** All passes in order; DEBUG=3 prints the graph after each. */
+const PASSES: readonly (readonly [name: string, rules: readonly Rule[]])[] = [
+  ['expand composites', expandComposites],
+  ['canonicalize and fold', [...canonicalize, ...fold]],
+  ['split reductions', splitReductions],
+];
+
+/** All passes in order; DEBUG=3 prints the graph after each, TENON_VERIFY=1 checks it. */
 export function simplify(roots: readonly Node[], trace: Trace | null = null): Node[] {
-  let r = rewrite(roots, expandComposites, 'expand composites', trace);
-  r = rewrite(r, [...canonicalize, ...fold], 'canonicalize and fold', trace);
-  return rewrite(r, splitReductions, 'split reductions', trace);
+  const checked = flag('TENON_VERIFY');
+  let now = [...roots];
+  for (const [name, rules] of PASSES) {
+    const next = rewrite(now, rules, name, trace);
+    if (checked) verify(name, now, next);
+    now = next;
+  }
+  return now;
 }

@@ -36,7 +36,7 @@ function detectFma(): boolean {
 }
 
 export class CpuDevice implements Device {
-  readonly name = 'cpu';
+  readonly name: string = 'cpu';
   readonly heap: Heap;
   readonly pool: Pool;
   readonly target: Target;
@@ -62,7 +62,7 @@ export class CpuDevice implements Device {
   /** Bytes of the parameter blocks of all plans. */
   planBytes = 0;
 
-  constructor() {
+  constructor(options: { threads?: number } = {}) {
     this.heap = new Heap(flag('TENON_MAX_MB'));
     this.target = { fma: detectFma() };
     this.residents = new Residents(this.heap, (ptr, into) => {
@@ -82,7 +82,7 @@ export class CpuDevice implements Device {
     const bytes = runtimeModule(this.heap.maxPages);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: this.imports });
     this.runtime = instance.exports as unknown as typeof this.runtime;
-    const wanted = flag('TENON_THREADS');
+    const wanted = options.threads ?? flag('TENON_THREADS');
     this.threads = Math.max(1, wanted > 0 ? wanted : platform().cores);
     this.pool = new Pool(this.heap.memory, bytes, Object.keys(HOST_MATH), this.threads);
     this.words()[CTRL.job >> 2] = 0xfff;

@@ -1,4 +1,5 @@
 // The devices by name. `cpu` is always there; others register themselves when their module is loaded.
+// In: a name. Out: the device. Not its job: choosing one.
 
 import { flag } from '../base/env.ts';
 import { DeviceError } from '../base/errors.ts';
@@ -7,12 +8,24 @@ import type { Device } from './device.ts';
 
 const factories = new Map<string, () => Device>([['cpu', () => new CpuDevice()]]);
 const made = new Map<string, Device>();
+/** Devices whose code is loaded when somebody asks for them. */
+const loaders: Readonly<Record<string, () => Promise<unknown>>> = {
+  reference: () => import('./reference.ts'),
+  null: () => import('./null.ts'),
+};
 let preferred: string | null = null;
 
 export function registerDevice(name: string, make: () => Device): void {
   factories.set(name, make);
 }
 
+/** Loads a device: `reference` (a plain interpreter, the definition of correct) or `null` (compiles, runs nothing). */
+export async function useDevice(name: string): Promise<Device> {
+  if (!factories.has(name)) await loaders[name]?.();
+  return getDevice(name);
+}
+
+/** The device of this name; it must be loaded. */
 export function getDevice(name: string): Device {
   let d = made.get(name);
   if (d === undefined) {
@@ -20,9 +33,11 @@ export function getDevice(name: string): Device {
     if (make === undefined) {
       throw new DeviceError(
         'device',
-        `known devices are ${[...factories.keys()].join(', ')}`,
+        `loaded are ${[...factories.keys()].join(', ')}`,
         `'${name}'`,
-        `load it first: await useDevice('${name}')`,
+        name in loaders
+          ? `load it first: await useDevice('${name}')`
+          : `there are cpu, ${Object.keys(loaders).join(', ')}`,
       );
     }
     d = make();

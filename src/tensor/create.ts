@@ -196,8 +196,14 @@ export const fullLike = (x: Tensor, value: number, options: TensorOptions = {}):
 export const emptyLike = zerosLike;
 
 /** start, start+step, … below end; `arange(n)` counts 0 … n−1. int64 where all are integers, else float32. */
-export function arange(start: number, end?: number, step = 1, options: TensorOptions = {}): Tensor {
-  const [a, b] = end === undefined ? [0, start] : [start, end];
+export function arange(end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
+  const numbers = args.filter(x => typeof x === 'number');
+  const options = args.find(x => typeof x === 'object') ?? {};
+  const [a, b, step] =
+    numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
   if (
     step === 0 ||
     !Number.isFinite(a) ||
