@@ -1,12 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * What starts threads, browsers or processes of its own runs by itself, one file after the other, on the built package:
+ * `TENON_SUITE=alone`. Everything else runs with one thread of tensors per test process, since vitest uses the cores.
+ */
+const ALONE = ['test/threads/**/*.test.ts', 'test/package/**/*.test.ts', 'test/browser/**/*.test.ts'];
+const alone = process.env['TENON_SUITE'] === 'alone';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // One thread of tensors per test process: vitest itself uses the cores. The thread suite runs alone (scripts/run.mjs).
-    env: { TENON_THREADS: '1' },
+    include: alone ? ALONE : ['test/**/*.test.ts'],
+    exclude: alone ? [] : ALONE,
+    globalSetup: alone ? ['test/package/build.ts'] : [],
+    env: alone ? {} : { TENON_THREADS: '1' },
     testTimeout: 60_000,
+    hookTimeout: 120_000,
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: alone ? 1 : 2,
   },
 });

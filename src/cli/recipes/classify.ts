@@ -28,6 +28,8 @@ export interface PlaneTask {
   readonly outline?: readonly Point[];
 }
 
+const testWords: Words = { en: 'test accuracy', zh: '测试准确率' };
+
 export function planeRecipe(task: PlaneTask): Recipe {
   const { training, sizes, classes } = task;
   return defineRecipe({
@@ -58,7 +60,7 @@ export function planeRecipe(task: PlaneTask): Recipe {
       const look = {
         words: { title: task.title, classes },
         language,
-        subtitle: `${sizes.join('-')} ReLU · ${{ en: 'test accuracy', zh: '测试准确率' }[language]} ${accuracy}`,
+        subtitle: `${sizes.join('-')}${sizes.length > 2 ? ' ReLU' : ''} · ${testWords[language]} ${accuracy}`,
         reach: task.reach,
         ...(task.outline ? { outline: task.outline } : {}),
       };
@@ -73,7 +75,7 @@ export function planeRecipe(task: PlaneTask): Recipe {
             classCounts(data.y).join(', '),
           ],
           [{ en: 'training accuracy', zh: '训练准确率' }, percent(metrics['trainAccuracy']!)],
-          [{ en: 'test accuracy', zh: '测试准确率' }, accuracy],
+          [testWords, accuracy],
           [
             { en: `new point (${point})`, zh: `新的点 (${point})` },
             `${classes[told][language]}, p = ${Number(p[told]).toFixed(4)}`,
