@@ -77,7 +77,8 @@ export function coalesce(
   for (let i = list.length - 2; i >= 0; i--) {
     // A store between the two loops keeps them apart.
     if (out.some(s => s.depth === i + 1)) continue;
-    if (kernel.serial.includes(list[i]!) !== kernel.serial.includes(list[i + 1]!)) continue;
+    // Loops that must run in order keep their names: a joined one would be taken for free.
+    if (kernel.serial.includes(list[i]!) || kernel.serial.includes(list[i + 1]!)) continue;
     const joined = join(list[i]!, list[i + 1]!, out);
     if (joined === null) continue;
     list = [...list.slice(0, i), joined.v, ...list.slice(i + 2)];
