@@ -234,9 +234,11 @@ export class ElementwiseTensor extends TensorCore {
   /** this · ln(other), 0 where this is 0. */
   xlogy(other: TensorLike): Tensor {
     const [x, y] = promoted('xlogy', [me(this), other], true) as [Node, Node];
-    const zero = ops.constLike(x, 0);
-    const value = ops.mul(x, ops.log(y));
-    return wrap(ops.where(ops.logicalAnd(ops.eq(x, zero), ops.eq(y, y)), zero, value));
+    const k = (c: number): Node => ops.constLike(x, c);
+    // Where the logarithm is infinite (or none) and x = 0, the logarithm of 1 stands in: also for the gradient.
+    const regular = ops.logicalAnd(ops.gt(y, k(0)), ops.lt(y, k(Number.POSITIVE_INFINITY)));
+    const keep = ops.logicalOr(ops.logicalOr(regular, ops.ne(y, y)), ops.ne(x, k(0)));
+    return wrap(ops.mul(x, ops.log(ops.where(keep, y, k(1)))));
   }
   relu(): Tensor {
     return this.dtype === 'bool' ? me(this) : this.unary(ops.relu);

@@ -67,8 +67,10 @@ export class ReduceTensor extends ElementwiseTensor {
     const count = Math.max(0, red.countOf(x, dims) - correction);
     return wrap(ops.div(red.sum(ops.square(d), dims, keepdim), ops.constLike(x, count)));
   }
+  /** The root of the variance; the gradient is 0 where all values are equal. */
   std(dim?: Dims | null, options: { correction?: number; keepdim?: boolean } = {}): Tensor {
-    return this.var(dim, options).sqrt();
+    const v = this.var(dim, options).node();
+    return wrap(root(v, x => ops.sqrt(x)));
   }
   /** [variance, mean] */
   varMean(dim?: Dims | null, options: { correction?: number; keepdim?: boolean } = {}): [Tensor, Tensor] {
@@ -169,11 +171,15 @@ export class ReduceTensor extends ElementwiseTensor {
     if (order === 1) return wrap(red.sum(ops.abs(x), dims, keep));
     const powers = order === 2 ? ops.square(x) : wrap(ops.abs(x)).pow(order).node();
     const total = red.sum(powers, dims, keep);
-    // √0 has no derivative: a zero vector passes through 1 and back, so that its gradient is 0 and not NaN.
-    const zero = ops.eq(total, ops.constLike(total, 0));
-    const safe = wrap(ops.where(zero, ops.constLike(total, 1), total));
-    const root = order === 2 ? safe.sqrt() : safe.pow(1 / order);
-    return wrap(ops.where(zero, ops.constLike(total, 0), root.node()));
+    return wrap(
+      root(total, x =>
+        order === 2
+          ? ops.sqrt(x)
+          : wrap(x)
+              .pow(1 / order)
+              .node(),
+      ),
+    );
   }
 
   /** eˣ / Σ eˣ along a dim. */
@@ -239,6 +245,12 @@ export class ReduceTensor extends ElementwiseTensor {
     if (this.ndim !== 2) throw new ShapeError('trace', 'it takes a matrix', showShape(this.shape), '');
     return me(this).diagonal().sum();
   }
+}
+
+/** √0 has no derivative: 0 passes by as 1, so that its gradient is 0 and not NaN. */
+function root(x: Node, f: (x: Node) => Node): Node {
+  const zero = ops.eq(x, ops.constLike(x, 0));
+  return ops.where(zero, ops.constLike(x, 0), f(ops.where(zero, ops.constLike(x, 1), x)));
 }
 
 /** x's elements along one dim at the given positions (PyTorch's gather): positions of the other dims are their own. */

@@ -55,7 +55,7 @@ export class SortTensor extends IndexTensor {
     const n = dim === undefined ? this.numel : this.shape[normalizeDim('median', dim, this.ndim)]!;
     if (n === 0) throw new ValueError('median', 'at least one element is needed', showShape(this.shape), '');
     const k = Math.floor((n - 1) / 2) + 1;
-    if (dim === undefined) return this.flatten().kthvalue(k, 0).values;
+    if (dim === undefined) return evenly(me(this), this.flatten().kthvalue(k, 0).values);
     return this.kthvalue(k, dim, options);
   }
   /** Distinct values in order, with counts and where each element went if asked for. Reads the data. */
@@ -122,4 +122,12 @@ export function searchsorted(sorted: Tensor, values: Tensor, options: { right?: 
   // The position is how many elements lie below (or at) the value.
   const below = options.right ? rows.le(v) : rows.lt(v);
   return below.sum(-1);
+}
+
+/** A value of x whose gradient all elements equal to it share. */
+function evenly(x: Tensor, value: Tensor): Tensor {
+  if (!x.requiresGrad) return value;
+  const v = value.detach();
+  const equal = x.detach().eq(v).logicalOr(x.detach().isnan().logicalAnd(v.isnan()));
+  return x.maskedFill(equal.logicalNot(), Number.POSITIVE_INFINITY).amin();
 }

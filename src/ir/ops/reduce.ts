@@ -409,10 +409,11 @@ export const logcumsumexp: ScanOp = scan({
     result: 0,
     positional: false,
   },
-  // y never falls, so e^{y_i − y_{i+1}} ≤ 1 and the recurrence is stable.
+  // y never falls, so e^{y_i − y_{i+1}} ≤ 1 and the recurrence is stable. Where y is still −∞ nothing has a share.
   vjp: (g, x, y, a) => {
-    const decay = exp(sub(y, neighbour(y, a.dim, !a.reverse, 0)));
-    return mul(exp(sub(x, y)), linearScan(zeroFirst(decay, a.dim, !a.reverse), g, a.dim, !a.reverse));
+    const finite = where(eq(y, constLike(y, Number.NEGATIVE_INFINITY)), constLike(y, 0), y);
+    const decay = exp(sub(y, neighbour(finite, a.dim, !a.reverse, 0)));
+    return mul(exp(sub(x, finite)), linearScan(zeroFirst(decay, a.dim, !a.reverse), g, a.dim, !a.reverse));
   },
 });
 /** Each element's neighbour in scan order: the one visited before it. */
@@ -524,7 +525,7 @@ export const countOf = (x: Node, dims: readonly number[]): number =>
 export function mean(x: Node, dims: readonly number[], keepdim: boolean): Node {
   return div(sum(x, dims, keepdim), constLike(x, countOf(x, dims)));
 }
-/** ln Σ eˣ with the maximum taken out; a row of −∞ gives −∞ and not NaN. */
+/** ln Σ eˣ with the maximum taken out; a row of −∞ gives −∞ and gradient 0, not NaN. */
 export function logsumexp(x: Node, dims: readonly number[], keepdim: boolean): Node {
   const top = amax(x, dims, true);
   top.needsGrad = false;
@@ -532,6 +533,9 @@ export function logsumexp(x: Node, dims: readonly number[], keepdim: boolean): N
   finite.needsGrad = false;
   const shift = where(finite, top, constLike(x, 0));
   shift.needsGrad = false;
-  const lse = add(log(sum(exp(sub(x, shift)), dims, true)), shift);
+  const total = sum(exp(sub(x, shift)), dims, true);
+  const none = eq(total, constLike(x, 0));
+  const safe = add(log(where(none, constLike(x, 1), total)), shift);
+  const lse = where(none, constLike(x, Number.NEGATIVE_INFINITY), safe);
   return keepdim ? lse : reshape(lse, reduced([x], { dims, keepdim }));
 }
