@@ -36,10 +36,16 @@ async function child(): Promise<void> {
   await new Promise(resolve => setTimeout(resolve, 400));
   const dims = [784, 256, 128, 10];
   const layers = dims.slice(1).map((out, i) => ({
-    w: randn([out, dims[i]!]).mul(Math.sqrt(2 / dims[i]!)).realize().requiresGrad_(),
+    w: randn([out, dims[i]!])
+      .mul(Math.sqrt(2 / dims[i]!))
+      .realize()
+      .requiresGrad_(),
     b: zeros([out], { requiresGrad: true }),
   }));
-  const opt = new Adam(layers.flatMap(({ w, b }) => [w, b]), { lr: 1e-3 });
+  const opt = new Adam(
+    layers.flatMap(({ w, b }) => [w, b]),
+    { lr: 1e-3 },
+  );
   const x = tensor(new Float32Array(128 * 784).fill(0.5), { shape: [128, 784] });
   const y = tensor(Int32Array.from({ length: 128 }, (_, i) => i % 10));
   const step = compile((input: typeof x, target: typeof y) => {

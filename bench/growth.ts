@@ -56,7 +56,10 @@ export async function growth(library: Measured): Promise<Record<string, unknown>
   console.log(
     table(
       ['batch \\ width', ...WIDTHS.map(String)],
-      cells.map((row, i) => [String(BATCHES[i]), ...row.map(c => `${duration(c.ms)} ${c.gflops.toFixed(1)}`)]),
+      cells.map((row, i) => [
+        String(BATCHES[i]),
+        ...row.map(c => `${duration(c.ms)} ${c.gflops.toFixed(1)}`),
+      ]),
     ),
   );
   const place = (c: Cell) => `width ${c.width} batch ${c.batch}`;

@@ -74,7 +74,12 @@ function startNode(file: string, env: Record<string, string>): Promise<Measured 
   });
   const line = new Line();
   child.on('message', m => line.take(m));
-  return greet(line, child, r => child.send(r), () => child.kill());
+  return greet(
+    line,
+    child,
+    r => child.send(r),
+    () => child.kill(),
+  );
 }
 
 /** The Python that has PyTorch, if any: Debian's package belongs to /usr/bin/python3. */
@@ -89,10 +94,18 @@ function pythonWithTorch(): string | null {
 function startPython(python: string, threads: number): Promise<Measured | string> {
   // Short steps on sleeping threads are up to three times slower: the setting that favours the peer.
   const env = { ...process.env, OMP_WAIT_POLICY: 'active', GOMP_SPINCOUNT: '100000' };
-  const child = spawn(python, [here('peers/pytorch.py'), String(threads)], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(python, [here('peers/pytorch.py'), String(threads)], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const line = new Line();
   createInterface({ input: child.stdout! }).on('line', text => line.take(JSON.parse(text)));
-  return greet(line, child, r => child.stdin!.write(`${JSON.stringify(r)}\n`), () => child.kill());
+  return greet(
+    line,
+    child,
+    r => child.stdin!.write(`${JSON.stringify(r)}\n`),
+    () => child.kill(),
+  );
 }
 
 export interface Libraries {

@@ -34,12 +34,19 @@ export const machine = () => ({
 });
 
 export const duration = (ms: number): string =>
-  ms < 1 ? `${(ms * 1000).toPrecision(3)} µs` : ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toFixed(2)} s`;
+  ms < 1
+    ? `${(ms * 1000).toPrecision(3)} µs`
+    : ms < 1000
+      ? `${ms.toPrecision(3)} ms`
+      : `${(ms / 1000).toFixed(2)} s`;
 
 export function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const width = head.map((h, i) => Math.max(h.length, ...lines.map(l => (l[i] ?? '').length)));
   const format = (l: readonly string[]) =>
-    l.map((c, i) => (i === 0 ? c.padEnd(width[i]!) : c.padStart(width[i]!))).join('  ').trimEnd();
+    l
+      .map((c, i) => (i === 0 ? c.padEnd(width[i]!) : c.padStart(width[i]!)))
+      .join('  ')
+      .trimEnd();
   return [format(head), width.map(w => '-'.repeat(w)).join('  '), ...lines.map(format)].join('\n');
 }
 

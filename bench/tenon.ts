@@ -1,7 +1,19 @@
 // Tenon itself, through its public API only. TENON_THREADS chooses the threads.
 
-import { Adam, compile, defaultDevice, F, getDevice, manualSeed, randn, SGD, Tensor, tensor, zeros } from '../src/index.ts';
-import { batches, serve, type Step } from './serve.ts';
+import {
+  Adam,
+  compile,
+  defaultDevice,
+  F,
+  getDevice,
+  manualSeed,
+  randn,
+  SGD,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../src/index.ts';
+import { batches, type Step, serve } from './serve.ts';
 import type { Gemm, Mlp, Spec } from './workloads.ts';
 
 const device = getDevice(defaultDevice());
@@ -16,7 +28,10 @@ function gemm({ m, k, n, batch, ta, tb }: Gemm): Step {
 
 function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
   const layers = dims.slice(1).map((out, i) => ({
-    w: randn([out, dims[i]!]).mul(Math.sqrt(2 / dims[i]!)).realize().requiresGrad_(),
+    w: randn([out, dims[i]!])
+      .mul(Math.sqrt(2 / dims[i]!))
+      .realize()
+      .requiresGrad_(),
     b: zeros([out], { requiresGrad: true }),
   }));
   const parameters = layers.flatMap(({ w, b }) => [w, b]);
@@ -47,7 +62,10 @@ const gelu = (x: Tensor) => x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
 /** Layer normalization in plain operations: it becomes one kernel. */
 function layerNorm(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
   const d = x.sub(x.mean(-1, { keepdim: true }));
-  return d.mul(d.square().mean(-1, { keepdim: true }).add(1e-5).rsqrt()).mul(weight).add(bias);
+  return d
+    .mul(d.square().mean(-1, { keepdim: true }).add(1e-5).rsqrt())
+    .mul(weight)
+    .add(bias);
 }
 
 function prepare(spec: Spec): Step {
@@ -75,4 +93,9 @@ function prepare(spec: Spec): Step {
 // The workers start in the background; what is measured begins when they are there.
 await new Promise(resolve => setTimeout(resolve, 400));
 const threads = Number(device.describe().threads);
-serve({ name: 'tenon', setting: `${device.name}, ${threads} thread${threads === 1 ? '' : 's'}`, threads, prepare });
+serve({
+  name: 'tenon',
+  setting: `${device.name}, ${threads} thread${threads === 1 ? '' : 's'}`,
+  threads,
+  prepare,
+});

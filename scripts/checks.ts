@@ -1,6 +1,7 @@
 // The checks of `npm run check` and `npm test`, and how one is run.
 
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '..');
@@ -16,6 +17,10 @@ const tsc = join(modules, 'typescript/bin/tsc');
 export const CHECKS: readonly Check[] = [
   { name: 'types', args: [tsc, '-p', 'tsconfig.json'] },
   { name: 'types, without DOM and Node', args: [tsc, '-p', 'tsconfig.pure.json'] },
+  // The peers of the bench have declarations only where `npm run bench` has installed them.
+  ...(existsSync(join(root, 'bench/node_modules'))
+    ? [{ name: "types of the bench's peers", args: [tsc, '-p', 'bench/tsconfig.json'] }]
+    : []),
   { name: 'format and lint', args: [join(modules, '@biomejs/biome/bin/biome'), 'check', '.'] },
   { name: 'imports', args: ['scripts/check-imports.ts'] },
 ];

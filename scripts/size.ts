@@ -14,8 +14,9 @@ const src = join(root, 'src');
 const BUNDLE_BUDGET = 100_000;
 const PIPELINE = ['base', 'ir', 'autograd', 'schedule', 'codegen', 'kernels', 'runtime', 'tensor'];
 const LIBRARY = ['nn', 'optim', 'data', 'io', 'train'];
+/** The pipeline's budget was 12 000 before all of torch's tensor functions, their gradients and batching rules were in. */
 const LINE_BUDGETS: readonly (readonly [string, readonly string[], number])[] = [
-  ['base … tensor', PIPELINE, 12_000],
+  ['base … tensor', PIPELINE, 22_000],
   ['nn optim data io train', LIBRARY, 7_000],
 ];
 const FILE_BUDGET = 500;

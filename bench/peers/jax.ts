@@ -1,14 +1,26 @@
 // jax-js on its Wasm backend: everything under jit, one call per step, arrays owned as its README asks.
 
-import { type Array as JaxArray, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
-import { batches, serve, type Step } from '../serve.ts';
+import {
+  defaultDevice,
+  init,
+  type Array as JaxArray,
+  jit,
+  nn,
+  numpy as np,
+  tree,
+  valueAndGrad,
+} from '@jax-js/jax';
+import { batches, type Step, serve } from '../serve.ts';
 import type { Gemm, Mlp, Spec } from '../workloads.ts';
 
 await init('wasm');
 defaultDevice('wasm');
 
 const random = (shape: number[], scale = 1): JaxArray => {
-  const data = Float32Array.from({ length: shape.reduce((p, d) => p * d, 1) }, (_, i) => Math.sin(i * 12.9898 + 1) * scale);
+  const data = Float32Array.from(
+    { length: shape.reduce((p, d) => p * d, 1) },
+    (_, i) => Math.sin(i * 12.9898 + 1) * scale,
+  );
   return np.array(data).reshape(shape);
 };
 
@@ -54,7 +66,11 @@ function mlp({ dims, batch, optimizer, compiled }: Mlp): Step | undefined {
   const adam = jit(({ p, m, v, t }: State, x: JaxArray, y: JaxArray) => {
     const [value, g] = lossAndGradient(tree.ref(p), x, y) as [JaxArray, Layer[]];
     const m2 = tree.map((a: JaxArray, d: JaxArray) => a.mul(0.9).add(d.mul(0.1)), m, tree.ref(g)) as Layer[];
-    const v2 = tree.map((a: JaxArray, d: JaxArray) => a.mul(0.999).add(d.ref.mul(d).mul(0.001)), v, g) as Layer[];
+    const v2 = tree.map(
+      (a: JaxArray, d: JaxArray) => a.mul(0.999).add(d.ref.mul(d).mul(0.001)),
+      v,
+      g,
+    ) as Layer[];
     const t2 = t.add(1);
     const c1 = np.subtract(1, np.power(0.9, t2.ref));
     const c2 = np.subtract(1, np.power(0.999, t2.ref));

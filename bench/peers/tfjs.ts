@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
-import { batches, serve, type Step } from '../serve.ts';
+import { batches, type Step, serve } from '../serve.ts';
 import type { Gemm, Mlp, Spec } from '../workloads.ts';
 
 const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');

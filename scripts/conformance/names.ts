@@ -270,9 +270,10 @@ export const CALLS: Readonly<Record<string, string>> = {
   'nn.functional.dropout2d': 'F.dropout2d(input, {p, training})',
   'nn.functional.dropout3d': 'F.dropout3d(input, {p, training})',
   'nn.functional.alpha_dropout': 'F.alphaDropout(input, {p, training})',
-  'nn.functional.embedding': 'F.embedding(input, weight, {padding_idx, max_norm, norm_type})',
+  'nn.functional.embedding':
+    'F.embedding(input, weight, {padding_idx, max_norm, norm_type, scale_grad_by_freq})',
   'nn.functional.embedding_bag':
-    'input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding_idx => F.embeddingBag(input, weight, offsets, {max_norm, norm_type, mode, per_sample_weights, include_last_offset, padding_idx})',
+    'input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding_idx => F.embeddingBag(input, weight, offsets, {max_norm, norm_type, scale_grad_by_freq, mode, per_sample_weights, include_last_offset, padding_idx})',
   'nn.functional.one_hot': 'F.oneHot(input, num_classes)',
   'nn.functional.linear': 'F.linear(input, weight, bias)',
   'nn.functional.bilinear': 'F.bilinear(input1, input2, weight, bias)',

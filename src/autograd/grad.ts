@@ -73,14 +73,6 @@ export interface GradOptions {
 /** Applies one vjp rule, with the checks that keep it honest. */
 function pull(g: Node, node: Node, i: number): Node | null {
   const s = node.src[i]!;
-  if (node.freed && !savesNothing(node)) {
-    throw new GradError(
-      'backward',
-      'the graph of this value was freed by an earlier backward',
-      `a second pass through ${node.op.name}`,
-      'pass {retainGraph: true} to the first one, or compute the value again',
-    );
-  }
   needing.node = node;
   try {
     const d = node.op.vjp!(g, node, i);
@@ -89,7 +81,18 @@ function pull(g: Node, node: Node, i: number): Node | null {
     needing.node = null;
   }
 }
-const savesNothing = (n: Node): boolean => n.op.additive || (n.op.linearIn !== null && n.src.length === 1);
+/** Ops whose gradient needs no values: a second backward may pass through them. */
+export const savesNothing = (n: Node): boolean =>
+  n.op.additive || (n.op.linearIn !== null && (n.src.length === 1 || n.op.kind === 'index'));
+function refuseFreed(n: Node): void {
+  if (!n.freed || n.leaf !== null || savesNothing(n)) return;
+  throw new GradError(
+    'backward',
+    'the graph of this value was freed by an earlier backward',
+    `a second pass through ${n.op.name}`,
+    'pass {retainGraph: true} to the first one, or compute the value again',
+  );
+}
 /** A gradient in the broadcast shape (or a scalar that stands for all elements) brought to the source's shape. */
 function matched(d: Node, s: Node): Node {
   const grown = d.shape.length < s.shape.length ? expand(d, s.shape) : d;
@@ -126,6 +129,9 @@ export function gradients(
         useful[k] = wanted.has(n) || (n.leaf === null && n.src.some(s => inOrder(s) && useful[s.index]));
       });
     }
+    order.forEach((n, k) => {
+      if (wanted === null || useful[k]) refuseFreed(n);
+    });
     // Rules may walk other graphs, which reuse the marks: take what is needed now.
     const links = order.map(n => (n.leaf === null ? n.src.map(s => (inOrder(s) ? s.index : -1)) : []));
     const position = new Map<Node, number>();
@@ -144,10 +150,7 @@ export function gradients(
       if (n.hooks !== null)
         for (const hook of n.hooks) g = hook(sameShape(g.shape, n.shape) ? g : expand(g, n.shape));
       grads[k] = g;
-      if (n.leaf !== null) {
-        if (wanted === null) leaf(n, sameShape(g.shape, n.shape) ? g : expand(g, n.shape));
-        continue;
-      }
+      if (n.leaf !== null) continue;
       const srcs = links[k]!;
       for (let i = 0; i < srcs.length; i++) {
         const at = srcs[i]!;
@@ -157,8 +160,14 @@ export function gradients(
         const prior = grads[at];
         grads[at] = prior == null ? d : add(prior, d);
       }
-      if (options.free) n.freed = true;
     }
+    // Nothing is changed before all rules have been applied.
+    order.forEach((n, k) => {
+      const g = grads[k];
+      if (g == null) return;
+      if (n.leaf === null) n.freed ||= options.free ?? false;
+      else if (wanted === null) leaf(n, sameShape(g.shape, n.shape) ? g : expand(g, n.shape));
+    });
     if (targets === null) return [];
     return targets.map(t => {
       const at = position.get(t);

@@ -324,11 +324,12 @@ class Lowerer {
     return { sinks: sinks.map(s => (s === store ? later : s)), early };
   }
   /** The outermost float that contains a mathematical function, varies along the row, and is in the set. */
-  private largestShared(e: E, set: ReadonlySet<E>, row: number): E | null {
-    if (!(this.deps.free(e) & row)) return null;
+  private largestShared(e: E, set: ReadonlySet<E>, row: number, seen = new Set<E>()): E | null {
+    if (seen.has(e) || !(this.deps.free(e) & row)) return null;
+    seen.add(e);
     if (set.has(e) && e.type === 'f32' && opCount(e) >= 16 && !hasReduce(e)) return e;
     for (const a of e.args) {
-      const found = this.largestShared(a, set, row);
+      const found = this.largestShared(a, set, row, seen);
       if (found !== null) return found;
     }
     return null;

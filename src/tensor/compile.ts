@@ -101,13 +101,15 @@ class Trace implements Recording, Recorder {
   readonly states = new Map<HostState, unknown>();
   private readonly known = new Set<TensorCore>();
   /** What the step will note on the nodes that it reads: none of it outlives the recording. */
-  private readonly marks: { node: Node; userRead: boolean; overwrittenBy: Node['overwrittenBy'] }[] = [];
+  private readonly marks: ({ node: Node } & Pick<Node, 'userRead' | 'overwrittenBy' | 'hooks'>)[] = [];
 
   read(t: TensorCore): Node {
     if (t._made === this.id || this.known.has(t)) return t._node;
     this.known.add(t);
-    const { userRead, overwrittenBy } = t._node;
-    this.marks.push({ node: t._node, userRead, overwrittenBy });
+    const { userRead, overwrittenBy, hooks } = t._node;
+    this.marks.push({ node: t._node, userRead, overwrittenBy, hooks });
+    // Its history is not part of the step: a gradient must not go there.
+    if (!t._leaf && t._node.needsGrad) t._node.hooks = [() => refuseHistory(t._node, 'send a gradient to')];
     if (!this.saved.has(t)) {
       if (t._node.value === null) outside(() => realize([t._node]));
       this.reads.set(t._node, t);
@@ -115,15 +117,13 @@ class Trace implements Recording, Recorder {
     return t._node;
   }
   change(t: TensorCore): void {
+    if (t._made === this.id) return;
+    if (!t._leaf && t._node.needsGrad && !this.saved.has(t)) refuseHistory(t._node, 'change');
+    this.note(t);
+  }
+  /** Saves the state of a tensor. */
+  private note(t: TensorCore): void {
     if (t._made === this.id || this.saved.has(t)) return;
-    if (!t._leaf && t._node.needsGrad) {
-      throw new CompileError(
-        'compile',
-        'a step may change leaves and tensors without gradient history',
-        `a captured result of ${t._node.op.name}`,
-        'detach() it first, or compute it inside the step',
-      );
-    }
     this.read(t);
     this.saved.set(t, { node: t._node, cell: t._cell, grad: t._grad, leaf: t._leaf });
   }
@@ -135,7 +135,7 @@ class Trace implements Recording, Recorder {
     if (grad !== null) this.gradOwner.set(grad, t);
   }
   setGrad(t: TensorCore): void {
-    this.change(t);
+    this.note(t);
     if (!this.asked.has(t)) this.decided.add(t);
   }
   /** Whether the step leaves the tensor without a gradient, whatever it had before. */
@@ -174,6 +174,15 @@ class Trace implements Recording, Recorder {
     // Backwards: a state that was noted twice gets the older value.
     for (const [state, value] of [...this.states].reverse()) state.restore(value);
   }
+}
+
+function refuseHistory(n: Node, what: string): never {
+  throw new CompileError(
+    'compile',
+    `a step cannot ${what} a tensor from outside that has a gradient history of its own`,
+    `a captured result of ${n.op.name}`,
+    'compute it inside the step, or detach() it before',
+  );
 }
 
 // ---- captured steps --------------------------------------------------------------------------------------------------------

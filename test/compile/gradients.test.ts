@@ -77,8 +77,21 @@ describe('a compiled step', () => {
   it('refuses to change a captured result that has history', () => {
     const p = param();
     const h = p.mul(2);
-    expect(() => compile(() => h.add_(1))()).toThrow(/^compile: a step may change leaves/);
+    expect(() => compile(() => h.add_(1))()).toThrow(/^compile: a step cannot change a tensor from/);
     expect(data(h)).toEqual([2, 4]);
+  });
+  it('refuses to send gradients into the history of a captured result, but reads it', () => {
+    const p = param();
+    const h = p.mul(2);
+    const backward = compile(() => {
+      h.sum().backward();
+    });
+    expect(backward).toThrow(/^compile: a step cannot send a gradient to a tensor from outside/);
+    expect(p.grad).toBeNull();
+    const read = compile(() => h.sum());
+    expect([read().itemSync(), read().itemSync()]).toEqual([6, 6]);
+    h.sum().backward();
+    expect(data(p.grad!)).toEqual([2, 2]);
   });
   it('shows a view of a tensor that it changed, made before or between the calls', () => {
     const t = tensor([

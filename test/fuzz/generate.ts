@@ -355,10 +355,9 @@ class Author {
     for (let tries = 0; block.body.length < length && tries < 40; tries++) {
       if (d.chance(0.25)) this.training(scope).forEach(keep);
       else if (d.chance(0.1)) {
-        const [then, otherwise] = [this.draw(scope, true), this.draw(scope, true)];
-        if ('out' in then || 'out' in otherwise) continue;
-        if (attempt(then) && attempt(otherwise))
-          block.body.push({ k: 'if', then: [then], otherwise: [otherwise] });
+        const [yes, no] = [this.draw(scope, true), this.draw(scope, true)];
+        if ('out' in yes || 'out' in no) continue;
+        if (attempt(yes) && attempt(no)) block.body.push({ k: 'if', yes: [yes], no: [no] });
       } else keep(this.draw(scope, true));
     }
   }

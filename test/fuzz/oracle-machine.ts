@@ -190,7 +190,7 @@ export class OracleMachine {
       case 'freeze':
         return o.setLeaf(this.handle(env, s.a), !s.on);
       case 'if':
-        for (const inner of this.train ? s.then : s.otherwise) this.run(inner, blocks, env);
+        for (const inner of this.train ? s.yes : s.no) this.run(inner, blocks, env);
         return;
       case 'read':
         this.handle(env, s.a);

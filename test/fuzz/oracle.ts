@@ -19,8 +19,11 @@ import {
   sumTo,
 } from './oracle-math.ts';
 
+/** Values and bases are numbered as they are made. */
+let serials = 0;
 /** A value with its history. */
 export class Val {
+  readonly serial = ++serials;
   readonly arr: Arr;
   readonly parents: readonly Val[];
   readonly back: ((g: Arr) => (Arr | null)[]) | null;
@@ -50,10 +53,9 @@ export class Val {
   }
 }
 
-let bases = 0;
 /** The memory of a tensor. */
 export class Base {
-  readonly serial = ++bases;
+  readonly serial = ++serials;
   val: Val;
   leaf = false;
   grad: Handle | null = null;
@@ -77,13 +79,13 @@ export class Oracle {
   /** Undo steps of every mutation: a statement that makes no sense is taken back. */
   private undo: (() => void)[] = [];
   gradMode = true;
-  /** Bases up to this one were there before the block that is running; 0 outside of blocks. */
+  /** What has a smaller number was there before the block that is running. */
   private outer = 0;
 
   /** Runs the body of a block. */
   inside<T>(body: () => T): T {
     const before = this.outer;
-    this.outer = bases;
+    this.outer = serials;
     try {
       return body();
     } finally {
@@ -211,7 +213,9 @@ export class Oracle {
     for (const v of order) {
       if (v.leaf !== null) continue;
       // PyTorch refuses both (and so must we); tested on their own.
-      need(!v.freed && v.saved.every(s => !s.root.overwritten && !s.overwritten));
+      // Nor does a compiled step reach into a history from outside.
+      need(v.serial > this.outer);
+      need(!(v.freed && v.saved.length > 0) && v.saved.every(s => !s.root.overwritten && !s.overwritten));
     }
     const grads = new Map<Val, Arr>([[out, full(out.arr.shape, 1)]]);
     const found = new Map<Base, Arr>();

@@ -100,7 +100,7 @@ export type Statement =
   | { readonly k: 'rand'; readonly out: string; readonly shape: Shape }
   | { readonly k: 'dropout'; readonly out: string; readonly a: string }
   | { readonly k: 'freeze'; readonly a: string; readonly on: boolean }
-  | { readonly k: 'if'; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[] }
+  | { readonly k: 'if'; readonly yes: readonly Statement[]; readonly no: readonly Statement[] }
   | { readonly k: 'read'; readonly a: string }
   | Call;
 
@@ -226,7 +226,7 @@ export function textOf(s: Statement): string {
     case 'freeze':
       return `${s.a}.requiresGrad_(${!s.on})`;
     case 'if':
-      return `if (train) { ${s.then.map(textOf).join('; ')} } else { ${s.otherwise.map(textOf).join('; ')} }`;
+      return `if (train) { ${s.yes.map(textOf).join('; ')} } else { ${s.no.map(textOf).join('; ')} }`;
     case 'read':
       return `read(${s.a})`;
     case 'call': {

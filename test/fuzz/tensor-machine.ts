@@ -163,7 +163,7 @@ export class TensorMachine {
         this.tensor(env, s.a).requiresGrad_(!s.on);
         return;
       case 'if':
-        for (const inner of env.get('train') === 1 ? s.then : s.otherwise) this.run(inner, env);
+        for (const inner of env.get('train') === 1 ? s.yes : s.no) this.run(inner, env);
         return;
       case 'read':
         return;

@@ -26,9 +26,9 @@ export function hardtanh(x: Tensor, options: { minVal?: number; maxVal?: number 
 }
 /** relu6(x + 3) / 6 */
 export const hardsigmoid = (x: Tensor): Tensor => relu6(x.add(3)).div(6);
-/** 0 below -3, x above 3, x (x + 3) / 6 between. */
+/** 0 below -3, x from 3 on, x (x + 3) / 6 between. */
 export const hardswish = (x: Tensor): Tensor =>
-  x.where(x.gt(3), x.mul(x.add(3)).div(6)).maskedFill(x.lt(-3), 0);
+  x.where(x.ge(3), x.mul(x.add(3)).div(6)).maskedFill(x.lt(-3), 0);
 /** x above 0, negativeSlope · x below (default 0.01). */
 export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): Tensor =>
   x.where(x.gt(0), x.mul(options.negativeSlope ?? 0.01));

@@ -68,9 +68,10 @@ const ENDS: Partial<Record<PadMode, Ends>> = {
   },
 };
 function padDim(x: Tensor, dim: number, left: number, right: number, mode: PadMode, ends: Ends): Tensor {
-  const n = size(x, dim);
-  const limit = ends.most(n);
-  if (n === 0 || left > limit || right > limit) {
+  const cut = Math.max(-left, 0) + Math.max(-right, 0);
+  const kept = cut === 0 ? x : x.narrow(dim, Math.max(-left, 0), size(x, dim) - cut);
+  const limit = ends.most(size(kept, dim));
+  if (size(kept, dim) === 0 || left > limit || right > limit) {
     throw new ShapeError(
       'pad',
       `mode '${mode}' takes at most ${limit} elements for dim ${dim} of ${showShape(x.shape)}`,
@@ -78,10 +79,7 @@ function padDim(x: Tensor, dim: number, left: number, right: number, mode: PadMo
       '',
     );
   }
-  const parts = [
-    ...(left > 0 ? [ends.left(x, dim, left)] : []),
-    x.narrow(dim, Math.max(-left, 0), n - Math.max(-left, 0) - Math.max(-right, 0)),
-    ...(right > 0 ? [ends.right(x, dim, right)] : []),
-  ];
-  return parts.length === 1 ? parts[0]! : cat(parts, dim);
+  const before = left > 0 ? [ends.left(kept, dim, left)] : [];
+  const after = right > 0 ? [ends.right(kept, dim, right)] : [];
+  return before.length + after.length === 0 ? kept : cat([...before, kept, ...after], dim);
 }

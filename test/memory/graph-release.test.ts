@@ -1,0 +1,57 @@
+// R6: backward() uses the graph up. What a second one may still pass through does not depend on what was read in between.
+
+import { describe, expect, it } from 'vitest';
+import { type Tensor, tensor } from '../../src/index.ts';
+
+const param = (...x: number[]): Tensor => tensor(x, { requiresGrad: true });
+const grad = (p: Tensor): number[] => [...(p.grad!.dataSync() as Float32Array)];
+
+for (const read of [false, true]) {
+  const between = (t: Tensor): void => {
+    if (read) t.dataSync();
+  };
+  describe(read ? 'with the value read in between' : 'without reading in between', () => {
+    const LINEAR: readonly [string, (p: Tensor) => Tensor, number[]][] = [
+      ['narrow', p => p.narrow(0, 0, 2), [2, 2, 0]],
+      ['add', p => p.add(1), [2, 2, 2]],
+      ['a chain of views and sums', p => p.reshape(1, 3).T.add(p.reshape(3, 1)).narrow(0, 0, 2), [4, 4, 0]],
+      ['diagonal', p => p.reshape(1, 3).diagonal(), [2, 0, 0]],
+    ];
+    for (const [name, make, want] of LINEAR) {
+      it(`${name} keeps no values: two losses of it send their gradients`, () => {
+        const p = param(1, 2, 3);
+        const v = make(p);
+        v.sum().backward();
+        between(v);
+        v.sum().backward();
+        expect(grad(p)).toEqual(want);
+      });
+    }
+    const SAVING: readonly [string, (p: Tensor) => Tensor][] = [
+      ['square', p => p.square()],
+      ['a view of exp', p => p.exp().narrow(0, 0, 2)],
+      ['mul', p => p.mul(p.add(1))],
+    ];
+    for (const [name, make] of SAVING) {
+      it(`${name} refuses a second backward and leaves gradients as they were`, () => {
+        const p = param(1, 2, 3);
+        const v = make(p);
+        const other = v.sum().add(p.sum());
+        v.sum().backward();
+        const before = grad(p);
+        between(v);
+        expect(() => other.backward()).toThrow(/^backward: the graph of this value was freed/);
+        expect(grad(p)).toEqual(before);
+      });
+      it(`${name} takes a second backward where the first retained the graph`, () => {
+        const p = param(1, 2, 3);
+        const v = make(p);
+        v.sum().backward(null, { retainGraph: true });
+        const once = grad(p);
+        between(v);
+        v.sum().backward();
+        expect(grad(p)).toEqual(once.map(g => 2 * g));
+      });
+    }
+  });
+}
