@@ -26,7 +26,7 @@ function install(folder = root) {
   console.error(
     `installing ${folder === root ? 'the dev dependencies' : `those of ${folder.slice(root.length + 1)}/`} …`,
   );
-  const code = run('npm', ['ci', '--no-audit', '--no-fund'], {
+  const code = run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -48,6 +48,8 @@ const commands = {
   build: () => onNode('scripts/build.ts', args),
   check: () => onNode('scripts/check.ts', args),
   size: () => onNode('scripts/size.ts', args),
+  docs: () => onNode('scripts/docs.ts', args),
+  pictures: () => onNode('scripts/pictures.ts', args),
   fonts: () => onNode('scripts/fonts.ts', args),
   inventory: () => onNode('scripts/inventory.ts', args),
   conformance: () => onNode('scripts/conformance.ts', args),

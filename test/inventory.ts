@@ -1,0 +1,567 @@
+// What the course's sources name, item by item, and where this repository has it: a test that proves it, a recipe that
+// runs it, a page that tells it, or the open work that owes it. `npm run inventory` prints what is owed.
+// One item a line: `id or text | link | link …`. A link is `recipe NAME`, `page FILE`, `owed WORK`, or `FOLDER/FILE: title`
+// of a test or describe block (under test/, a trailing … stands for the rest). Checked by inventory.test.ts.
+
+export type Link =
+  | { readonly kind: 'test'; readonly file: string; readonly title: string }
+  | { readonly kind: 'recipe' | 'page' | 'owed'; readonly name: string };
+export interface Item {
+  /** D1, M4, C10, errata 12; in lists without numbers the text itself. */
+  readonly id: string;
+  readonly about: string;
+  readonly links: readonly Link[];
+}
+export interface Subject {
+  readonly title: string;
+  /** Section of the inventory. */
+  readonly section: string;
+  readonly items: readonly Item[];
+}
+
+function parseLink(text: string): Link {
+  const word = /^(recipe|page|owed) (.+)$/.exec(text);
+  if (word !== null) return { kind: word[1] as 'recipe' | 'page' | 'owed', name: word[2]! };
+  const at = text.indexOf(': ');
+  if (at < 0) throw new Error(`inventory: a link must be recipe, page, owed or FILE: title, got '${text}'`);
+  return { kind: 'test', file: `test/${text.slice(0, at)}.test.ts`, title: text.slice(at + 2) };
+}
+/** Numbered items start with their id; others are their own id. */
+function parse(section: string, title: string, numbered: RegExp | null, text: string): Subject {
+  const items = text
+    .trim()
+    .split('\n')
+    .map(line => {
+      const [name, ...links] = line.split(' | ');
+      const id = numbered === null ? name! : (numbered.exec(name!)?.[0] ?? name!);
+      return {
+        id,
+        about: name!.slice(numbered === null ? 0 : id.length).trim(),
+        links: links.map(parseLink),
+      };
+    });
+  return { section, title, items };
+}
+
+export const INVENTORY: readonly Subject[] = [
+  parse(
+    '1.1',
+    'data sets and generators',
+    /^D\d+/,
+    `
+D1 7 points of f(x) = x | data/generators: gives 7 points on y = x around 0 | learn/missions: finds the line, and y(5) = 5 | recipe line
+D2 points in a circle, triangle, square | data/generators: makeShape %s | cli/cli: takes settings, names metrics as everywhere, draws titles with the data mode | recipe circle | recipe triangle | recipe square
+D3 the tables of AND and XOR | data/generators: truthTable gives the four rows
+D4 two rings, shuffled and class by class | data/generators: makeRings | recipe rings
+D5 states of TensorFlow Playground | owed lab: import of a Playground address
+D6 MNIST | owed library: MNIST and Fashion-MNIST
+D7 CIFAR-100 | owed vision: CIFAR
+D8 a folder of images | owed vision: ImageFolder
+D9 binary sequences, parity | owed sequences: parity
+D10 the marked bit; text as next-step prediction | owed sequences: recall and text data
+D11 text for generation and sentiment | owed sequences: text data
+D12 word vectors | owed sequences: word vectors
+D13 one-dimensional series | owed library: generators of series
+D14 two batches of five | learn/numbers: two batches of five: …
+D15 features on scales 1 and 1000 | owed library: experiment with feature scales
+D16 Rosenbrock, a narrow ravine | owed library: race of optimizers
+D17 random tensors (2, 3, 4, 4), (1, 64, 32, 32) | owed vision: shape demonstrations
+`,
+  ),
+  parse(
+    '1.2',
+    'models',
+    /^M\d+/,
+    `
+M1 y = ax + b | learn/missions: mission 0 | recipe line
+M2 a linear classifier fails on the circle | learn/missions: a linear classifier cannot do it | recipe linear
+M3 five ReLU units fold a line | learn/missions: the folded line | recipe kinks
+M4 2-4-4-2, ReLU, softmax, cross-entropy | learn/missions: mission 1 | learn/formulas: the network 2-4-4-2, rows X·W | recipe circle
+M5 M-P neuron and perceptron | owed library: classic models
+M6 ADALINE | learn/numbers: one step of ADALINE … | owed library: classic models
+M7 ADALINE with x₁x₂ on XOR | learn/numbers: XOR by the feature … | owed library: classic models
+M8 XOR by a 2-2-1 ReLU net | learn/numbers: XOR by the feature … | owed library: classic models
+M9 2-32-16-2 on rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
+M10 784-256-128-10 on MNIST | owed library: MNIST and Fashion-MNIST
+M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net … | owed library: classic models
+M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
+M13 one switch RNN, GRU, LSTM | owed sequences: recurrent layers
+M14 GRU and LSTM | owed sequences: recurrent layers
+M15 many to one, many to many | owed sequences: sentiment and tagging
+M16 LeNet, AlexNet, VGG, Inception, DenseNet | owed vision: models
+M17 ResNet and its plain twin | owed vision: models
+M18 Transformer and Mamba | owed sequences: Transformer and Mamba
+M19 MySimpleNet and its kin | owed library: snippets of the notes in TypeScript
+M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | owed library: classic models | owed vision: models
+`,
+  ),
+  parse(
+    '1.3',
+    'layers and operations',
+    null,
+    `
+Linear row-major X·W (in×out) and column W·A (out×in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+broadcast bias | learn/formulas: db3 = sum of dlogits over the batch
+Flatten | owed library: layers
+Conv2d k/s/p | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed vision: convolution layers
+Conv1d | owed vision: convolution layers
+MaxPool2d/AvgPool2d | learn/numbers: pooling 2 × 2 … | owed vision: pooling layers
+global average pool | owed vision: pooling layers
+nearest/bilinear/bicubic | owed vision: interpolation
+BatchNorm1d/2d | learn/formulas: BN: … | owed library: layers
+LayerNorm | learn/formulas: LN: … | owed library: layers
+Dropout | owed library: layers
+Embedding | owed library: layers
+concat (channel) | learn/formulas: F(x) + x passes the gradient on; …
+residual add | learn/formulas: F(x) + x passes the gradient on; …
+softmax | learn/numbers: softmax of [2, 1, .1], …
+ReLU(inplace) | owed library: layers
+RNN/GRU/LSTM cells | owed sequences: recurrent layers
+attention (mask, multi-head) | owed sequences: attention
+positional encoding | owed sequences: attention
+selective scan | owed sequences: Transformer and Mamba
+`,
+  ),
+  parse(
+    '1.4',
+    'activations',
+    null,
+    `
+Heaviside | learn/numbers: AND with weights … | owed library: table of activations
+ReLU | ops/gradients: gradients of every op | learn/formulas: the ReLU mask
+sigmoid | ops/gradients: gradients of every op | learn/numbers: BCE of …
+softmax | learn/numbers: softmax of [2, 1, .1], …
+tanh | ops/gradients: gradients of every op
+LeakyReLU(.01) | owed library: table of activations
+SiLU x·σ(x) | learn/formulas: SiLU is x σ(x) …
+GELU exact | learn/formulas: GELU: exact, …
+≈xσ(1.702x) | learn/formulas: GELU: exact, …
+≈tanh form | learn/formulas: GELU: exact, …
+identity | owed library: layers
+ReLU 1[z>0] | learn/formulas: the ReLU mask
+Leaky 1/α | owed library: table of activations
+σ'=a(1−a) | learn/formulas: σ′ = a(1 − a), …
+tanh'=1−a² | learn/formulas: σ′ = a(1 − a), …
+softmax Jacobian | learn/formulas: the softmax Jacobian …
+`,
+  ),
+  parse(
+    '1.5',
+    'losses',
+    null,
+    `
+MSE 1/n | learn/formulas: ∂L/∂a = 2/n …
+1/(2N) | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+½ single | learn/formulas: MSE with f: …
+BCE | learn/numbers: BCE of …
+CE with one-hot | learn/numbers: softmax of [2, 1, .1], …
+BCEWithLogits | learn/numbers: BCE of …
+CrossEntropy = LogSoftmax+NLL | owed library: losses as layers
+stable softmax | learn/numbers: both plans for two classes …
+log(p+1e-12) | owed library: conventions
+L2-penalised loss | owed library: conventions
+σ+BCE → ŷ−y | learn/formulas: softmax with cross-entropy: …
+softmax+CE → p−y | learn/formulas: dlogits = (p − y) / m
+σ+MSE → (a−t)a(1−a) | learn/formulas: MSE with f: …
+identity+MSE → a−t | learn/formulas: MSE with f: …
+Plan A (1 logit+σ+BCE) ≡ Plan B | learn/numbers: both plans for two classes …
+Multi-label | owed library: conventions
+`,
+  ),
+  parse(
+    '1.6',
+    'update rules',
+    null,
+    `
+perceptron rule | owed library: classic models
+Widrow-Hoff batch + online | learn/numbers: one step of ADALINE … | owed library: classic models
+GD | learn/missions: a step of training is gradient descent on the cross-entropy, by hand | recipe line
+mini-batch SGD | learn/missions: points per step: … | recipe batch-size
+momentum ×3 forms | owed library: optimizers
+Nesterov | owed library: optimizers
+Adagrad | owed library: optimizers
+RMSProp | owed library: optimizers
+Adam (1e-3, .9/.999, 1e-8) | owed library: optimizers
+AdamW | owed library: optimizers
+gradient clipping | owed library: optimizers
+`,
+  ),
+  parse(
+    '1.7',
+    'schedules and training recipes',
+    null,
+    `
+halve on plateau | owed library: schedules
+held-out monitor/ReduceLROnPlateau | owed library: schedules
+α_t=a/(b+t) | owed library: schedules
+cosine | owed library: schedules
+linear/cosine warm-up | owed library: schedules
+cyclical | owed library: schedules
+StepLR(10,.5) | owed library: schedules
+linear scaling rule | owed library: schedules
+γ .5→.9 momentum ramp | owed library: schedules
+shuffle every epoch | owed library: data loading
+stratified sampling | owed library: data loading
+length bucketing | owed library: data loading
+stateful/time-ordered sampling | owed library: data loading
+curriculum | owed library: data loading
+small LR first then raise | owed library: schedules
+`,
+  ),
+  parse(
+    '1.8',
+    'initialisation, normalisation, regularisation',
+    null,
+    `
+N(0,.1²) | learn/missions: starts with the spread that was asked for, and 42 numbers
+Xavier N/U | owed library: initialisers
+He N/U | learn/numbers: He: 256 inputs … | owed library: initialisers
+orthogonal QR | owed library: initialisers
+LeakyReLU gain | owed library: initialisers
+bias 0 | learn/missions: starts with the spread that was asked for, and 42 numbers
+output layer ×.1 | owed library: initialisers
+γ=1 | owed library: layers
+β=0 | owed library: layers
+zero-init last residual γ | owed vision: models
+fan_in/out | owed library: initialisers
+BN train/eval | learn/formulas: BN: … | owed library: layers
+running stats | learn/formulas: BN: …
+LN | learn/formulas: LN: …
+Dropout p | owed library: layers
+L2/weight decay | owed library: conventions
+RandomResizedCrop(224) | owed vision: transforms
+HFlip(.5) | owed vision: transforms
+VFlip | owed vision: transforms
+Rotation(15) | owed vision: transforms
+ColorJitter(.2 | owed vision: transforms
+ToTensor | owed vision: transforms
+Normalize(.485…/.229…) | owed vision: transforms
+Resize 256+CenterCrop 224 | owed vision: transforms
+AlexNet crop/flip/colour | owed vision: transforms
+`,
+  ),
+  parse(
+    '1.9',
+    'printed numbers',
+    null,
+    `
+BCE table | learn/numbers: BCE of …
+softmax[2,1,.1] | learn/numbers: softmax of [2, 1, .1], …
+256→512 He | learn/numbers: He: 256 inputs …
+BN batches mean .3/.7 | learn/numbers: two batches of five: …
+accuracy 850/1000=85 % | learn/numbers: 850 of 1000 right …
+AND (1,1,−1.5) | learn/numbers: AND with weights …
+ADALINE step | learn/numbers: one step of ADALINE …
+XOR features | learn/numbers: XOR by the feature …
+conv 32² | learn/numbers: 32², 3 → 16 channels, …
+h_T=w^T | learn/numbers: h_T = wᵀ: …
+pooling 2×2 | learn/numbers: pooling 2 × 2 …
+VGG 25C vs 18C | learn/numbers: one 5 × 5 or two 3 × 3: …
+"~70k params, memory /9" | learn/numbers: a bottleneck …
+VGG-16 138M, ResNet-50 25M | owed vision: models
+LeNet 99.2 % | owed vision: models
+rings >95 %; MNIST 97–98 % | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings | owed library: MNIST and Fashion-MNIST
+cross-entropy at start | learn/numbers: the cross-entropy of a guess …
+`,
+  ),
+  parse(
+    '1.10',
+    'conventions that differ',
+    /^C\d+/,
+    `
+C1 three forms of momentum | owed library: conventions
+C2 where ε stands | owed library: conventions
+C3 dropout scaled at test or at training | owed library: conventions
+C4 1/n, 1/(2N), ½ | learn/formulas: ∂L/∂a = 2/n … | learn/formulas: MSE with f: … | owed library: conventions
+C5 rows X·W, columns W·A, torch's (out, in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; … | owed lab: switch of layouts
+C6 where 1/m stands | learn/formulas: dlogits = (p − y) / m | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+C7 BN momentum: what is kept, what is new | learn/formulas: BN: … | owed lab: names of both conventions
+C8 L2 and weight decay | owed library: conventions
+C9 ŷ as prediction and as target | owed course: answers are checked in both namings
+C10 two conventions of the GRU | owed sequences: recurrent layers
+C11 three GELUs | learn/formulas: GELU: exact, …
+C12 thresholds 0, ½, θ | learn/numbers: AND with weights … | learn/numbers: XOR by the feature … | owed library: classic models
+C13 He or N(0, .1) | learn/missions: starts with the spread that was asked for, and 42 numbers | page docs/missions.md
+C14 names of weights, errors, activations | owed lab: glossary
+C15 normalisation before or after | owed sequences: Transformer and Mamba
+`,
+  ),
+  parse(
+    '1.11',
+    'mistakes to correct',
+    /^errata \d+/,
+    `
+errata 1 rows are inputs, columns are neurons | learn/formulas: the network 2-4-4-2, rows X·W | owed course: cards of mistakes
+errata 2 db sums over the batch | learn/formulas: db3 = sum of dlogits over the batch | owed course: cards of mistakes
+errata 3 2-4-4-2 has three layers of weights | learn/missions: starts with the spread that was asked for, and 42 numbers | owed course: cards of mistakes
+errata 4 backprop gives gradients, the optimizer updates | grad/backward: autograd.grad | owed course: cards of mistakes
+errata 5 MSE does tell .9 from .6 | owed course: cards of mistakes
+errata 6 one sample per step works | learn/missions: points per step: … | owed course: cards of mistakes
+errata 7 SiLU is older than Swish | owed course: cards of mistakes
+errata 8 GELU first, against its own defaults | owed course: cards of mistakes
+errata 9 covariate shift, and what BN does | owed course: cards of mistakes
+errata 10 dropout on weights is DropConnect | owed course: cards of mistakes
+errata 11 L2 is weight decay for plain SGD only | owed course: cards of mistakes
+errata 12 E[ReLU²] is ½σ², Var is .341σ² | owed course: cards of mistakes
+errata 13 files that the course cites are our own | owed course: cards of mistakes
+errata 14 standardised is not normal | owed course: cards of mistakes
+errata 15 momentum near 1, or .1 | learn/formulas: BN: … | owed course: cards of mistakes
+errata 16 eval() freezes nothing | owed course: cards of mistakes
+errata 17 statistics per channel | owed course: cards of mistakes
+errata 18 pooling is only nearly invariant | owed course: cards of mistakes
+errata 19 25C², 18C² | learn/numbers: one 5 × 5 or two 3 × 3: … | owed course: cards of mistakes
+errata 20 1×1 in VGG's configuration C only | owed course: cards of mistakes
+errata 21 degradation is not vanishing | owed course: cards of mistakes
+errata 22 22 + 12 layers are a story | owed course: cards of mistakes
+errata 23 ReLU after the sum, BN in the shortcut | owed course: cards of mistakes
+errata 24 64·16·16 fits 34-pixel images | owed course: cards of mistakes
+errata 25 randn unscaled | owed course: cards of mistakes
+errata 26 a 6 turned is a 9, flipped it is not | owed course: cards of mistakes
+errata 27 flattening keeps order | owed course: cards of mistakes
+errata 28 analogies leave out the query | owed course: cards of mistakes
+errata 29 the immediate partial | learn/formulas: vector RNN: … | owed course: cards of mistakes
+errata 30 diag(1 − h²)W, and what its norm tells | learn/formulas: vector RNN: … | owed course: cards of mistakes
+errata 31 lost pictures | owed course: cards of mistakes
+errata 32 the Playground link never learns | owed course: cards of mistakes
+errata 33 two rings, accuracy on test data | learn/missions: probabilities are rows of sum 1 whose larger one is the class | owed course: cards of mistakes
+errata 34 max(αz, z) for α ≤ 1 | owed course: cards of mistakes
+errata 35 ReLU with a threshold as output | owed course: cards of mistakes
+errata 36 a bracket in a diagram | owed course: cards of mistakes
+errata 37 γ = 1 never decays | owed course: cards of mistakes
+errata 38 order matters where classes come one by one | owed library: experiment of momentum, rate and shuffling | owed course: cards of mistakes
+errata 39 He for tanh | owed library: experiment of first weights | owed course: cards of mistakes
+errata 40 runs A, B, C | owed library: experiment of momentum, rate and shuffling | owed course: cards of mistakes
+errata 41 a ridge along x₁ + x₂ = 1 | learn/numbers: XOR by the feature … | owed course: cards of mistakes
+errata 42 history after 2012 | owed course: cards of mistakes
+errata 43 parity is hard as stated | owed sequences: parity | owed course: cards of mistakes
+errata 44 gates, not names, remember | owed sequences: recall and text data | owed course: cards of mistakes
+errata 45 the gradient rises before it falls | learn/numbers: h_T = wᵀ: … | owed course: cards of mistakes
+errata 46 optimizers per layer exist | owed library: optimizers | owed course: cards of mistakes
+errata 47 ⌊(H + 2p − k)/s⌋ + 1 | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed course: cards of mistakes
+`,
+  ),
+  parse(
+    '1.12',
+    'experiments',
+    /^E\d+/,
+    `
+E1 fit a line | learn/missions: mission 0 | recipe line
+E2 the linear model fails, 2-4-4-2 does not | learn/missions: mission 1 | recipe linear | recipe circle | page docs/missions.md
+E3 all, one, some points per step | learn/missions: points per step: … | recipe batch-size
+E4 slow, unstable, overfitting, small batch | owed library: four troubles and their cures
+E5 own activations, optimizers, norms, compared | owed library: comparisons
+E6 ResNet on CIFAR-100 | owed vision: CIFAR
+E7 Transformer and Mamba, generation and sentiment | owed sequences: Transformer and Mamba
+E8 BN training and evaluation; claims about BN | owed library: experiments of normalisation
+E9 max or average; three interpolations | owed vision: experiments
+E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
+E11 20 or 56 layers | owed vision: experiments
+E12 Module: children, parameters, saving | owed library: snippets of the notes in TypeScript
+E13 augmentation, right and wrong | owed vision: experiments
+E14 one-hot or embedding | owed sequences: word vectors
+E15 a sentence through an RNN | owed sequences: recurrent layers
+E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
+E17 MLP on MNIST | owed library: MNIST and Fashion-MNIST
+E18 ADALINE and XOR; boundary of three activations; a sweep | owed library: classic models | owed library: sweeps
+E19 momentum, rate, shuffling | owed library: experiment of momentum, rate and shuffling
+E20 first weights and rates on MNIST | owed library: experiment of first weights
+E21 parity | owed sequences: parity
+E22 RNN, GRU, LSTM: speed and memory | owed sequences: recurrent layers
+E23 vanishing by depth and five cures | owed library: experiment of depth
+E24 ADALINE: scaled or not, online or batch | owed library: classic models
+E25 dropout and L2 | owed library: experiment of regularisation
+`,
+  ),
+  parse(
+    '1.13',
+    'questions and exercises',
+    null,
+    `
+training loop order | owed course: questions
+backprop vs chain rule | owed course: questions
+one optimizer | owed course: questions
+linear collapse | owed course: questions
+CE vs MSE | owed course: questions
+under/overfit | owed course: questions
+sharing/receptive field | owed course: questions
+pooling and removing it | owed course: questions
+H',W' | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed course: questions
+BN two steps | learn/formulas: BN: … | owed course: questions
+why | owed course: questions
+residual path | learn/formulas: F(x) + x passes the gradient on; … | owed course: questions
+RNN formula | learn/formulas: vector RNN: … | owed course: questions
+BPTT | learn/formulas: through time | owed course: questions
+vanishing | owed course: questions
+GRU equations | owed course: questions
+c_t vs h_t | owed course: questions
+gates count | owed course: questions
+3.1 | learn/numbers: 32², 3 → 16 channels, … | owed course: questions
+3.2 | learn/formulas: scalar net … | owed course: questions
+3.3 | learn/formulas: scalar tanh RNN … | owed course: questions
+3.4 | learn/numbers: h_T = wᵀ: … | owed course: questions
+4.1 | owed sequences: parity | owed course: questions
+4.2 | owed sequences: recall and text data | owed course: questions
+checklist | owed course: questions
+6 learning goals | owed course: questions
+derive ŷ−y | learn/formulas: softmax with cross-entropy: … | owed course: questions
+substitute BCE values | learn/numbers: BCE of … | owed course: questions
+missions 0-2 | learn/missions: mission 0 | learn/missions: mission 1 | owed course: questions
+MSE+identity | learn/formulas: MSE with f: … | owed course: questions
+MSE vs BCE | owed course: questions
+2-layer all gradients | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; … | owed course: questions
+stable softmax | learn/numbers: both plans for two classes … | owed course: questions
+vectorised batch | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; … | owed course: questions
+pitfalls list | owed course: questions
+debugging order | owed course: questions
+cheat sheets | owed course: questions
+what is h^(n) | owed course: questions
+y^(n) | owed course: questions
+Socratic questions | owed course: questions
+`,
+  ),
+  parse(
+    '1.14',
+    'pictures',
+    null,
+    `
+MSE as ruler | owed lab: pictures of the course
+hill descent | recipe line | page docs/pictures/en/line-descent.svg
+loss curve | recipe circle | page docs/pictures/en/circle-learning.svg
+train/test accuracy per epoch | recipe circle | page docs/pictures/en/circle-learning.svg
+point cloud + line | recipe line | page docs/pictures/en/line.svg
+decision boundary | recipe circle | page docs/pictures/en/circle-boundary.svg
+ReLU fold | recipe kinks | page docs/pictures/en/kinks.svg
+activation curves | owed library: table of activations
+network diagrams | viz/viz: network draws every unit and every weight, with shapes | page docs/pictures/en/triangle-network.svg
+backprop pipeline | owed lab: pictures of the course
+history timeline | owed lab: pictures of the course
+perceptron | owed lab: pictures of the course
+ADALINE loop | owed lab: pictures of the course
+φ pipeline | owed lab: pictures of the course
+MLP | owed lab: pictures of the course
+XOR net | owed lab: pictures of the course
+in-layer forward | owed lab: pictures of the course
+right-to-left gradient graph | owed lab: pictures of the course
+layer decomposition | owed lab: pictures of the course
+output+loss | owed lab: pictures of the course
+LR schedule | owed library: schedules
+ravine decision flow | owed lab: pictures of the course
+momentum flow | owed lab: pictures of the course
+pooling window slide | owed vision: pictures
+interpolation | owed vision: pictures
+BN distribution before/after | owed library: experiments of normalisation
+channel-wise statistics | owed library: experiments of normalisation
+residual/conv/dense blocks | owed vision: pictures
+Inception | owed vision: pictures
+receptive-field growth | owed vision: pictures
+RNN unrolled | owed sequences: pictures
+BPTT chain | owed sequences: pictures
+GRU/LSTM cell graphs | owed sequences: pictures
+embedding space + cosine | owed sequences: word vectors
+augmentation grid | owed vision: transforms
+optimizer paths in a ravine | owed library: race of optimizers
+sweep comparison chart | owed library: sweeps
+大白话 / 理论 | owed course: both tiers of wording
+`,
+  ),
+  parse(
+    '1.15',
+    'features of the API',
+    null,
+    `
+Module.__init__/forward | owed library: Module
+auto-registration | owed library: Module
+Parameter(requires_grad) | owed library: Module
+parameters/named_parameters/children/modules/named_* | owed library: Module
+tree print | owed library: Module
+Sequential | owed library: Module
+functional | learn/formulas: activations
+zero_grad/backward/step | package/package: imports, computes and trains
+no_grad | grad/backward: noGrad records nothing, enableGrad inside does
+train/eval | owed library: Module
+buffers | owed library: Module
+state_dict | owed library: Module
+.to() | owed library: Module
+Dataset/DataLoader(shuffle,batch,workers) | owed library: data loading
+TensorDataset | owed library: data loading
+transforms.Compose | owed vision: transforms
+LR-scheduler objects | owed library: schedules
+seeds | learn/missions: a seed repeats bit for bit
+progress bar | cli/cli: draws a bar on a terminal that fits its width and goes away
+per-parameter optimizer state | owed library: optimizers
+decoupled grad/update | grad/backward: autograd.grad
+forward+backward per layer | grad/custom: autograd.Function
+`,
+  ),
+  parse(
+    '1.16',
+    'formulas',
+    null,
+    `
+MSE and ∂/∂a | learn/formulas: ∂L/∂a = 2/n …
+∂/∂b | learn/formulas: ∂L/∂a = 2/n …
+θ←θ−ηg | learn/missions: a step of training is gradient descent on the cross-entropy, by hand
+σ | learn/formulas: σ′ = a(1 − a), …
+softmax | learn/numbers: softmax of [2, 1, .1], …
+ReLU | learn/formulas: the ReLU mask
+BCE | learn/numbers: BCE of …
+CE | learn/numbers: softmax of [2, 1, .1], …
+Z1=XW1+b1 | learn/formulas: the network 2-4-4-2, rows X·W
+dlogits=(p−y)/m | learn/formulas: dlogits = (p − y) / m
+dW3=h2ᵀdlogits | learn/formulas: dW3 = h2ᵀ dlogits
+db3 | learn/formulas: db3 = sum of dlogits over the batch
+dh2=dlogits·W3ᵀ | learn/formulas: dh2 = dlogits W3ᵀ
+ReLU mask | learn/formulas: the ReLU mask
+dW2 | learn/formulas: dW2 = h1ᵀ dz2
+dW1=Xᵀdh1 | learn/formulas: dW1 = Xᵀ dz1
+SiLU | learn/formulas: SiLU is x σ(x) …
+GELU×3 | learn/formulas: GELU: exact, …
+SGD | learn/missions: a step of training is gradient descent on the cross-entropy, by hand
+momentum | owed library: optimizers
+Adagrad | owed library: optimizers
+RMSProp | owed library: optimizers
+Adam with bias correction | owed library: optimizers
+AdamW | owed library: optimizers
+BN | learn/formulas: BN: …
+LN | learn/formulas: LN: …
+dropout keep | owed library: conventions
+L2 | owed library: conventions
+Xavier/He variance and uniform bounds | learn/numbers: He: 256 inputs … | owed library: initialisers
+fan_in/out for linear and conv | owed library: initialisers
+BN 4 steps and running update | learn/formulas: BN: …
+H(x)=F(x)+x | learn/formulas: F(x) + x passes the gradient on; …
+F+conv1×1(x) | learn/formulas: F(x) + x passes the gradient on; …
+dense concat | learn/formulas: F(x) + x passes the gradient on; …
+receptive field/params of stacked 3×3 | learn/formulas: the receptive field of n stacked 3 × 3 is 2n + 1 | learn/numbers: one 5 × 5 or two 3 × 3: …
+h_t=tanh(W_ih x_t+W_hh h_{t−1}+b) | learn/formulas: vector RNN: …
+∂L_t/∂W_o=(∂L_t/∂y_t)h_tᵀ | learn/formulas: vector RNN: …
+∂L_t/∂W_hh=Σ_k | learn/formulas: vector RNN: …
+product of Jacobians | learn/formulas: vector RNN: …
+cosine similarity | learn/formulas: cosine similarity, and …
+king−man+woman | owed sequences: word vectors
+perceptron rule | owed library: classic models
+E and both LMS forms | learn/numbers: one step of ADALINE … | owed library: classic models
+x←(x−μ)/(σ+ε) | data/generators: is scaled to mean 0 and standard deviation 1
+u_j=Σw_ji y_i+b_j | learn/numbers: AND with weights …
+z=Wa+b | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+δ^L for MSE+f | learn/formulas: MSE with f: …
+softmax+CE | learn/formulas: softmax with cross-entropy: …
+σ+BCE | learn/formulas: softmax with cross-entropy: …
+δ^l=(W^{l+1})ᵀδ^{l+1}⊙f′ | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+∂E/∂W=δaᵀ | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+∂E/∂b=δ | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+batch (1/m)ΔAᵀ | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+(1/m)Δ1 | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
+softmax Jacobian | learn/formulas: the softmax Jacobian …
+softmax(u−c) invariance | learn/formulas: the softmax Jacobian …
+Nesterov | owed library: optimizers
+α_t=a/(b+t) | owed library: schedules
+activation and loss are separate nodes | learn/formulas: the network 2-4-4-2, rows X·W
+h=tanh(w1x+b1) | learn/formulas: scalar net …
+scalar RNN | learn/formulas: scalar tanh RNN …
+δ_t^h | learn/formulas: scalar tanh RNN …
+conv output size | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1
+h_T=w^T | learn/numbers: h_T = wᵀ: …
+`,
+  ),
+];
