@@ -33,7 +33,9 @@ export const uniformFromBits = (bits: number): number => (bits >>> 8) * 2 ** -24
  * two generators with the same state give the same numbers.
  */
 export class Generator {
+  /** The seed; `manualSeed` changes it. */
   seed: number;
+  /** How many draws have been made since the seed was set. */
   calls = 0;
   private lo = 0;
   private hi = 0;
@@ -57,10 +59,12 @@ export class Generator {
     return threefry2x32(this.lo, this.hi, call | 0, Math.floor(call / 4294967296) | 0);
   }
 
+  /** Seed and count: all that a generator is. */
   getState(): { seed: number; calls: number } {
     return { seed: this.seed, calls: this.calls };
   }
 
+  /** Goes on from a state of `getState`. */
   setState(state: { seed: number; calls: number }): void {
     this.manualSeed(state.seed);
     this.calls = state.calls;

@@ -39,6 +39,7 @@ export function makeLine(n = 7): Samples {
 // ---- shapes ------------------------------------------------------------------------------------------------------------
 
 export type Shape2d = 'circle' | 'triangle' | 'square';
+/** The shapes that makeShape knows. */
 export const SHAPES: readonly Shape2d[] = ['circle', 'triangle', 'square'];
 
 /** Half of the plane's area 4 lies inside each shape, so that a guess is right for half of the points. */

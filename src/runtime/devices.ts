@@ -48,6 +48,7 @@ export function getDevice(name: string): Device {
 
 /** The device of new tensors. */
 export const defaultDevice = (): string => (preferred ??= flag('TENON_DEVICE'));
+/** Sets the device of new tensors; a DeviceError where it is not loaded. */
 export function setDefaultDevice(name: string): void {
   getDevice(name);
   preferred = name;

@@ -110,9 +110,11 @@ export class TensorCore {
   get shape(): Shape {
     return this._node.shape;
   }
+  /** How many dims: the length of the shape. */
   get ndim(): number {
     return this._node.shape.length;
   }
+  /** The element type. */
   get dtype(): DType {
     return this._node.dtype;
   }
@@ -130,6 +132,7 @@ export class TensorCore {
   size(dim?: number): Shape | number {
     return dim === undefined ? this.shape : this.shape[normalizeDim('size', dim, this.ndim)]!;
   }
+  /** Whether elements are floats of any width. */
   get isFloatingPoint(): boolean {
     return isFloat(this.dtype);
   }
@@ -300,12 +303,14 @@ export class TensorCore {
     };
     return build(0, 0, this.numel);
   }
+  /** The values as nested arrays (a plain number for a 0-d tensor), as a Promise; `tolistSync` at once. */
   async tolist(): Promise<Nested> {
     const v = this.tolistSync();
     await yieldSometimes();
     return v;
   }
 
+  /** The values as PyTorch prints them: aligned columns, four digits, long dims summarised. */
   toString(): string {
     const extra: string[] = [];
     if (this.dtype !== 'float32' && this.dtype !== 'int64' && this.dtype !== 'bool')
@@ -333,6 +338,7 @@ export class TensorCore {
   get isLeaf(): boolean {
     return this._leaf || !this._node.needsGrad;
   }
+  /** Records gradients for this leaf from here on; false ends it. Errors: integers, and false for results of other ops. */
   requiresGrad_(on = true): Tensor {
     const self = this as unknown as Tensor;
     if (on && !isFloat(this.dtype)) {

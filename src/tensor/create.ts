@@ -172,8 +172,10 @@ function filled(
   const k = numberNode(value, dtype, device);
   return finish(s.length === 0 ? k : expand(k, s), options);
 }
+/** All zeros; float32 unless a dtype is given. Shape: a size or a list of sizes, [] for a 0-d tensor. */
 export const zeros = (shape: number | readonly number[], options: TensorOptions = {}): Tensor =>
   filled('zeros', shape, 0, options, 'float32');
+/** All ones; float32 unless a dtype is given. Shape: a size or a list of sizes, [] for a 0-d tensor. */
 export const ones = (shape: number | readonly number[], options: TensorOptions = {}): Tensor =>
   filled('ones', shape, 1, options, 'float32');
 /** Every element is `value`; dtype by the value as in PyTorch: float32 for fractions, int64 for integers is not inferred. */
@@ -189,10 +191,14 @@ const like = (x: Tensor, options: TensorOptions): TensorOptions => ({
   device: x.device,
   ...options,
 });
+/** Zeros with the shape, dtype and device of x. */
 export const zerosLike = (x: Tensor, options: TensorOptions = {}): Tensor => zeros(x.shape, like(x, options));
+/** Ones with the shape, dtype and device of x. */
 export const onesLike = (x: Tensor, options: TensorOptions = {}): Tensor => ones(x.shape, like(x, options));
+/** `value` everywhere, with the shape, dtype and device of x. */
 export const fullLike = (x: Tensor, value: number, options: TensorOptions = {}): Tensor =>
   full(x.shape, value, like(x, options));
+/** Uninitialised in PyTorch; zeros here. */
 export const emptyLike = zerosLike;
 
 /** start, start+step, … below end; `arange(n)` counts 0 … n−1. int64 where all are integers, else float32. */
@@ -282,6 +288,7 @@ export function eye(n: number, m = n, options: TensorOptions = {}): Tensor {
 /** Row and column positions of a matrix's lower triangle: (2, count). */
 export const trilIndices = (rows: number, cols: number, k = 0): Tensor =>
   triangle(rows, cols, (r, c) => c - r <= k);
+/** Row and column positions of a matrix's upper triangle: (2, count). */
 export const triuIndices = (rows: number, cols: number, k = 0): Tensor =>
   triangle(rows, cols, (r, c) => c - r >= k);
 function triangle(rows: number, cols: number, keep: (r: number, c: number) => boolean): Tensor {

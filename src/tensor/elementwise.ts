@@ -63,24 +63,31 @@ export class ElementwiseTensor extends TensorCore {
   fmod(other: TensorLike): Tensor {
     return this.binary(ops.fmod, other);
   }
+  /** −x */
   neg(): Tensor {
     return this.unary(ops.neg);
   }
+  /** |x| */
   abs(): Tensor {
     return this.dtype === 'bool' ? me(this) : this.unary(ops.abs);
   }
+  /** −1, 0 or 1 */
   sign(): Tensor {
     return this.dtype === 'bool' ? me(this) : this.unary(ops.sign);
   }
+  /** x² */
   square(): Tensor {
     return this.unary(ops.square);
   }
+  /** 1 / x */
   reciprocal(): Tensor {
     return this.real(ops.reciprocal);
   }
+  /** √x; NaN below 0. */
   sqrt(): Tensor {
     return this.real(ops.sqrt);
   }
+  /** 1 / √x */
   rsqrt(): Tensor {
     return this.real(ops.rsqrt);
   }
@@ -122,6 +129,7 @@ export class ElementwiseTensor extends TensorCore {
 
   // ---- exponentials, logarithms, trigonometry ---------------------------------------------------------------------------
 
+  /** eˣ */
   exp(): Tensor {
     return this.real(ops.exp);
   }
@@ -130,36 +138,47 @@ export class ElementwiseTensor extends TensorCore {
     const x = floatNode(me(this));
     return wrap(ops.exp(ops.mul(x, ops.constLike(x, Math.LN2))));
   }
+  /** eˣ − 1, exact near 0. */
   expm1(): Tensor {
     return this.real(ops.expm1);
   }
+  /** ln x; −Infinity at 0, NaN below. */
   log(): Tensor {
     return this.real(ops.log);
   }
+  /** log₂ x */
   log2(): Tensor {
     return this.real(ops.log2);
   }
+  /** log₁₀ x */
   log10(): Tensor {
     return this.real(ops.log10);
   }
+  /** ln(1 + x), exact near 0. */
   log1p(): Tensor {
     return this.real(ops.log1p);
   }
+  /** The sine of x in radians. */
   sin(): Tensor {
     return this.real(ops.sin);
   }
+  /** The cosine of x in radians. */
   cos(): Tensor {
     return this.real(ops.cos);
   }
+  /** The tangent of x in radians. */
   tan(): Tensor {
     return this.real(ops.tan);
   }
+  /** The angle in [−π/2, π/2] whose sine is x; NaN outside [−1, 1]. */
   asin(): Tensor {
     return this.real(ops.asin);
   }
+  /** The angle in [0, π] whose cosine is x; NaN outside [−1, 1]. */
   acos(): Tensor {
     return this.real(ops.acos);
   }
+  /** The angle in (−π/2, π/2) whose tangent is x. */
   atan(): Tensor {
     return this.real(ops.atan);
   }
@@ -167,21 +186,27 @@ export class ElementwiseTensor extends TensorCore {
   atan2(other: TensorLike): Tensor {
     return this.binary(ops.atan2, other, true);
   }
+  /** (eˣ − e⁻ˣ) / 2 */
   sinh(): Tensor {
     return this.real(ops.sinh);
   }
+  /** (eˣ + e⁻ˣ) / 2 */
   cosh(): Tensor {
     return this.real(ops.cosh);
   }
+  /** (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ); derivative 1 − tanh². */
   tanh(): Tensor {
     return this.real(ops.tanh);
   }
+  /** ln(x + √(x² + 1)) */
   asinh(): Tensor {
     return this.real(ops.asinh);
   }
+  /** ln(x + √(x² − 1)); NaN below 1. */
   acosh(): Tensor {
     return this.real(ops.acosh);
   }
+  /** ½ ln((1 + x) / (1 − x)); NaN outside [−1, 1]. */
   atanh(): Tensor {
     return this.real(ops.atanh);
   }
@@ -193,18 +218,23 @@ export class ElementwiseTensor extends TensorCore {
     const safe = ops.where(zero, ops.constLike(x, 1), p);
     return wrap(ops.where(zero, ops.constLike(x, 1), ops.div(ops.sin(safe), safe)));
   }
+  /** Degrees to radians: x π / 180. */
   deg2rad(): Tensor {
     return me(this).mul(Math.PI / 180);
   }
+  /** Radians to degrees: 180 x / π. */
   rad2deg(): Tensor {
     return me(this).mul(180 / Math.PI);
   }
+  /** The error function 2/√π ∫₀ˣ e^(−t²) dt. */
   erf(): Tensor {
     return this.real(ops.erf);
   }
+  /** 1 − erf(x), exact for large x. */
   erfc(): Tensor {
     return this.real(ops.erfc);
   }
+  /** The x whose erf is this; ±Infinity at ±1, NaN beyond. */
   erfinv(): Tensor {
     return this.real(ops.erfinv);
   }
@@ -212,6 +242,7 @@ export class ElementwiseTensor extends TensorCore {
   lgamma(): Tensor {
     return this.real(ops.lgamma);
   }
+  /** The derivative of ln Γ(x). */
   digamma(): Tensor {
     return this.real(ops.digamma);
   }
@@ -219,6 +250,7 @@ export class ElementwiseTensor extends TensorCore {
   polygamma(n: number): Tensor {
     return wrap(ops.polygamma(floatNode(me(this)), { n }));
   }
+  /** 1 / (1 + e⁻ˣ); derivative σ (1 − σ). */
   sigmoid(): Tensor {
     return this.real(ops.sigmoid);
   }
@@ -240,18 +272,22 @@ export class ElementwiseTensor extends TensorCore {
     const keep = ops.logicalOr(ops.logicalOr(regular, ops.ne(y, y)), ops.ne(x, k(0)));
     return wrap(ops.mul(x, ops.log(ops.where(keep, y, k(1)))));
   }
+  /** max(0, x); the derivative at 0 is 0. */
   relu(): Tensor {
     return this.dtype === 'bool' ? me(this) : this.unary(ops.relu);
   }
 
   // ---- rounding and limits -----------------------------------------------------------------------------------------------
 
+  /** The largest integer ≤ x. */
   floor(): Tensor {
     return this.unary(ops.floor);
   }
+  /** The smallest integer ≥ x. */
   ceil(): Tensor {
     return this.unary(ops.ceil);
   }
+  /** The integer part, towards 0. */
   trunc(): Tensor {
     return this.unary(ops.trunc);
   }
@@ -276,9 +312,11 @@ export class ElementwiseTensor extends TensorCore {
     const low = ops.clampMin(x, a);
     return wrap(max == null ? low : ops.clampMax(low, b));
   }
+  /** The larger of two, elementwise; NaN wins. Equal ones share the gradient. */
   maximum(other: TensorLike): Tensor {
     return this.binary(ops.maximum, other);
   }
+  /** The smaller of two, elementwise; NaN wins. Equal ones share the gradient. */
   minimum(other: TensorLike): Tensor {
     return this.binary(ops.minimum, other);
   }
@@ -316,21 +354,27 @@ export class ElementwiseTensor extends TensorCore {
 
   // ---- comparison and logic -------------------------------------------------------------------------------------------------
 
+  /** Where this = other: bool. */
   eq(other: TensorLike): Tensor {
     return this.binary(ops.eq, other);
   }
+  /** Where this ≠ other: bool. */
   ne(other: TensorLike): Tensor {
     return this.binary(ops.ne, other);
   }
+  /** Where this < other: bool. */
   lt(other: TensorLike): Tensor {
     return this.binary(ops.lt, other);
   }
+  /** Where this ≤ other: bool. */
   le(other: TensorLike): Tensor {
     return this.binary(ops.le, other);
   }
+  /** Where this > other: bool. */
   gt(other: TensorLike): Tensor {
     return this.binary(ops.gt, other);
   }
+  /** Where this ≥ other: bool. */
   ge(other: TensorLike): Tensor {
     return this.binary(ops.ge, other);
   }
@@ -346,18 +390,22 @@ export class ElementwiseTensor extends TensorCore {
     if (equalNan) out = ops.logicalOr(out, ops.logicalAnd(ops.ne(a, a), ops.ne(b, b)));
     return wrap(out);
   }
+  /** Where the element is NaN. */
   isnan(): Tensor {
     const x = this.node();
     return wrap(ops.ne(x, x));
   }
+  /** Where the element is Infinity or −Infinity. */
   isinf(): Tensor {
     const x = floatNode(me(this));
     return wrap(ops.eq(ops.abs(x), ops.constLike(x, Number.POSITIVE_INFINITY)));
   }
+  /** Where the element is neither infinite nor NaN. */
   isfinite(): Tensor {
     const x = floatNode(me(this));
     return wrap(ops.lt(ops.abs(x), ops.constLike(x, Number.POSITIVE_INFINITY)));
   }
+  /** Where the element is 0 (false). */
   logicalNot(): Tensor {
     return wrap(ops.logicalNot(ops.cast(this.node(), 'bool')));
   }
@@ -367,30 +415,39 @@ export class ElementwiseTensor extends TensorCore {
       : ops.constant(Number(Boolean(other)), 'bool', this.device);
     return wrap(op(ops.cast(this.node(), 'bool'), b));
   }
+  /** Where both are true; numbers count as true unless 0. */
   logicalAnd(other: TensorLike): Tensor {
     return this.logical(ops.logicalAnd, other);
   }
+  /** Where at least one is true; numbers count as true unless 0. */
   logicalOr(other: TensorLike): Tensor {
     return this.logical(ops.logicalOr, other);
   }
+  /** Where exactly one is true; numbers count as true unless 0. */
   logicalXor(other: TensorLike): Tensor {
     return this.logical(ops.logicalXor, other);
   }
+  /** All bits turned (integers), or not (bool). */
   bitwiseNot(): Tensor {
     return this.unary(this.dtype === 'bool' ? ops.logicalNot : ops.bitwiseNot);
   }
+  /** Bits that are set in both (integers), or and (bool). */
   bitwiseAnd(other: TensorLike): Tensor {
     return this.binary(ops.bitwiseAnd, other);
   }
+  /** Bits that are set in either (integers), or or (bool). */
   bitwiseOr(other: TensorLike): Tensor {
     return this.binary(ops.bitwiseOr, other);
   }
+  /** Bits that are set in one of both (integers), or xor (bool). */
   bitwiseXor(other: TensorLike): Tensor {
     return this.binary(ops.bitwiseXor, other);
   }
+  /** Bits moved up by `other` places: x · 2ᵒ. */
   bitwiseLeftShift(other: TensorLike): Tensor {
     return this.binary(ops.bitwiseLeftShift, other);
   }
+  /** Bits moved down by `other` places; the sign stays. */
   bitwiseRightShift(other: TensorLike): Tensor {
     return this.binary(ops.bitwiseRightShift, other);
   }
@@ -420,24 +477,31 @@ export class ElementwiseTensor extends TensorCore {
     if (want.device !== undefined && want.device !== out.device) out = moved(out, want.device);
     return out;
   }
+  /** As float32. */
   float(): Tensor {
     return this.to('float32');
   }
+  /** As float64. */
   double(): Tensor {
     return this.to('float64');
   }
+  /** As float16. */
   half(): Tensor {
     return this.to('float16');
   }
+  /** As bfloat16. */
   bfloat16(): Tensor {
     return this.to('bfloat16');
   }
+  /** As int32. */
   int(): Tensor {
     return this.to('int32');
   }
+  /** As int64. */
   long(): Tensor {
     return this.to('int64');
   }
+  /** As bool: true unless 0. */
   bool(): Tensor {
     return this.to('bool');
   }
@@ -452,72 +516,95 @@ export class ElementwiseTensor extends TensorCore {
 
   // ---- in place --------------------------------------------------------------------------------------------------------------
 
+  /** `add` in place: this tensor, and all that share its memory, take the result. */
   add_(other: TensorLike, options: { alpha?: number } = {}): Tensor {
     return this._assign(me(this).add(other, options).node(), 'add_');
   }
+  /** `sub` in place: this tensor, and all that share its memory, take the result. */
   sub_(other: TensorLike, options: { alpha?: number } = {}): Tensor {
     return this._assign(me(this).sub(other, options).node(), 'sub_');
   }
+  /** `mul` in place: this tensor, and all that share its memory, take the result. */
   mul_(other: TensorLike): Tensor {
     return this._assign(me(this).mul(other).node(), 'mul_');
   }
+  /** `div` in place: this tensor, and all that share its memory, take the result. */
   div_(other: TensorLike, options: { rounding?: 'floor' | 'trunc' } = {}): Tensor {
     return this._assign(me(this).div(other, options).node(), 'div_');
   }
+  /** `pow` in place: this tensor, and all that share its memory, take the result. */
   pow_(other: TensorLike): Tensor {
     return this._assign(this.pow(other).node(), 'pow_');
   }
+  /** `neg` in place: this tensor, and all that share its memory, take the result. */
   neg_(): Tensor {
     return this._assign(this.neg().node(), 'neg_');
   }
+  /** `abs` in place: this tensor, and all that share its memory, take the result. */
   abs_(): Tensor {
     return this._assign(this.abs().node(), 'abs_');
   }
+  /** `exp` in place: this tensor, and all that share its memory, take the result. */
   exp_(): Tensor {
     return this._assign(this.exp().node(), 'exp_');
   }
+  /** `log` in place: this tensor, and all that share its memory, take the result. */
   log_(): Tensor {
     return this._assign(this.log().node(), 'log_');
   }
+  /** `sqrt` in place: this tensor, and all that share its memory, take the result. */
   sqrt_(): Tensor {
     return this._assign(this.sqrt().node(), 'sqrt_');
   }
+  /** `square` in place: this tensor, and all that share its memory, take the result. */
   square_(): Tensor {
     return this._assign(this.square().node(), 'square_');
   }
+  /** `reciprocal` in place: this tensor, and all that share its memory, take the result. */
   reciprocal_(): Tensor {
     return this._assign(this.reciprocal().node(), 'reciprocal_');
   }
+  /** `tanh` in place: this tensor, and all that share its memory, take the result. */
   tanh_(): Tensor {
     return this._assign(this.tanh().node(), 'tanh_');
   }
+  /** `sigmoid` in place: this tensor, and all that share its memory, take the result. */
   sigmoid_(): Tensor {
     return this._assign(this.sigmoid().node(), 'sigmoid_');
   }
+  /** `relu` in place: this tensor, and all that share its memory, take the result. */
   relu_(): Tensor {
     return this._assign(this.relu().node(), 'relu_');
   }
+  /** `floor` in place: this tensor, and all that share its memory, take the result. */
   floor_(): Tensor {
     return this._assign(this.floor().node(), 'floor_');
   }
+  /** `ceil` in place: this tensor, and all that share its memory, take the result. */
   ceil_(): Tensor {
     return this._assign(this.ceil().node(), 'ceil_');
   }
+  /** `round` in place: this tensor, and all that share its memory, take the result. */
   round_(): Tensor {
     return this._assign(me(this).round().node(), 'round_');
   }
+  /** `clamp` in place: this tensor, and all that share its memory, take the result. */
   clamp_(min?: TensorLike | null, max?: TensorLike | null): Tensor {
     return this._assign(this.clamp(min, max).node(), 'clamp_');
   }
+  /** `lerp` in place: this tensor, and all that share its memory, take the result. */
   lerp_(end: Tensor, weight: TensorLike): Tensor {
     return this._assign(this.lerp(end, weight).node(), 'lerp_');
   }
+  /** `addcmul` in place: this tensor, and all that share its memory, take the result. */
   addcmul_(a: Tensor, b: Tensor, options: { value?: number } = {}): Tensor {
     return this._assign(this.addcmul(a, b, options).node(), 'addcmul_');
   }
+  /** `addcdiv` in place: this tensor, and all that share its memory, take the result. */
   addcdiv_(a: Tensor, b: Tensor, options: { value?: number } = {}): Tensor {
     return this._assign(this.addcdiv(a, b, options).node(), 'addcdiv_');
   }
+  /** `maskedFill` in place: this tensor, and all that share its memory, take the result. */
   maskedFill_(mask: Tensor, value: TensorLike): Tensor {
     return this._assign(this.maskedFill(mask, value).node(), 'maskedFill_');
   }
@@ -525,6 +612,7 @@ export class ElementwiseTensor extends TensorCore {
   fill_(value: TensorLike): Tensor {
     return this._assign(ops.alias(operandLike('fill_', me(this), value)), 'fill_');
   }
+  /** Every element becomes 0. */
   zero_(): Tensor {
     return this.fill_(0);
   }

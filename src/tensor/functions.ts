@@ -43,7 +43,7 @@ export const tanh = unary('tanh');
 type Method = {
   [K in keyof Tensor]: Tensor[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof Tensor];
-type Call<N extends Method> = Tensor[N] extends (...args: infer A) => infer R
+type Call<N extends Method> = Tensor[N] extends (...args: infer A extends readonly unknown[]) => infer R
   ? (x: Tensor, ...args: A) => R
   : never;
 const method = <N extends Method>(name: N): Call<N> =>
@@ -141,7 +141,9 @@ export function div(x: TensorLike, y: TensorLike, options: { rounding?: 'floor' 
 /** x to the power of y. */
 export const pow = (x: TensorLike, y: TensorLike): Tensor =>
   isTensor(x) ? x.pow(y) : binaryOp(ops.pow, x, y);
+/** The larger of two, elementwise; NaN wins. */
 export const maximum = (x: TensorLike, y: TensorLike): Tensor => binaryOp(ops.maximum, x, y);
+/** The smaller of two, elementwise; NaN wins. */
 export const minimum = (x: TensorLike, y: TensorLike): Tensor => binaryOp(ops.minimum, x, y);
 /** x where the condition holds, else y. */
 export function where(condition: Tensor, x: TensorLike, y: TensorLike): Tensor {

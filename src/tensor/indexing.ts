@@ -205,6 +205,7 @@ export class IndexTensor extends MovementTensor {
       ),
     );
   }
+  /** A copy in which source is added at the positions of index along a dim: out[…index…] += source. */
   scatterAdd(dim: number, index: Tensor, source: Tensor): Tensor {
     return wrap(this.scattered('scatterAdd', dim, index, source, 'add'));
   }
@@ -251,6 +252,7 @@ export class IndexTensor extends MovementTensor {
   indexCopy(dim: number, index: Tensor, source: Tensor): Tensor {
     return wrap(this.slices('indexCopy', dim, index, source, 'set'));
   }
+  /** A copy whose slices at the given positions of a dim are `value`. */
   indexFill(dim: number, index: Tensor, value: number): Tensor {
     const d = normalizeDim('indexFill', dim, this.ndim);
     const shape = this.shape.map((n, k) => (k === d ? index.numel : n));
@@ -281,6 +283,7 @@ export class IndexTensor extends MovementTensor {
       mode,
     );
   }
+  /** `scatter` in place. */
   scatter_(
     dim: number,
     index: Tensor,
@@ -289,15 +292,19 @@ export class IndexTensor extends MovementTensor {
   ): Tensor {
     return this._assign(this.scatter(dim, index, source, options).node(), 'scatter_');
   }
+  /** `scatterAdd` in place. */
   scatterAdd_(dim: number, index: Tensor, source: Tensor): Tensor {
     return this._assign(this.scatterAdd(dim, index, source).node(), 'scatterAdd_');
   }
+  /** `indexAdd` in place. */
   indexAdd_(dim: number, index: Tensor, source: Tensor, options: { alpha?: number } = {}): Tensor {
     return this._assign(this.indexAdd(dim, index, source, options).node(), 'indexAdd_');
   }
+  /** `indexCopy` in place. */
   indexCopy_(dim: number, index: Tensor, source: Tensor): Tensor {
     return this._assign(this.indexCopy(dim, index, source).node(), 'indexCopy_');
   }
+  /** `indexFill` in place. */
   indexFill_(dim: number, index: Tensor, value: number): Tensor {
     return this._assign(this.indexFill(dim, index, value).node(), 'indexFill_');
   }

@@ -28,4 +28,5 @@ function withGrad<T>(op: string, on: boolean, body: () => T): T {
 export const noGrad = <T>(body: () => T): T => withGrad('noGrad', false, body);
 /** Runs `body` with gradients recorded, inside a noGrad. */
 export const enableGrad = <T>(body: () => T): T => withGrad('enableGrad', true, body);
+/** Whether gradients are being recorded: false inside noGrad. */
 export const isGradEnabled = (): boolean => gradMode.enabled;

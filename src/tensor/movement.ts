@@ -27,12 +27,15 @@ export class MovementTensor extends ReduceTensor {
       (_, v) => mv.reshape(v, from),
     );
   }
+  /** The same as `reshape`: every tensor can be viewed under any shape. */
   view(...shape: readonly number[] | [readonly number[]]): Tensor {
     return this.reshape(...shape);
   }
+  /** Reshaped to the shape of another tensor. */
   reshapeAs(other: Tensor): Tensor {
     return this.reshape(other.shape);
   }
+  /** Reshaped to the shape of another tensor. */
   viewAs(other: Tensor): Tensor {
     return this.reshape(other.shape);
   }
@@ -63,9 +66,11 @@ export class MovementTensor extends ReduceTensor {
       (_, v) => mv.swap(v, x, y),
     );
   }
+  /** The same as `transpose`. */
   swapaxes(a: number, b: number): Tensor {
     return this.transpose(a, b);
   }
+  /** The same as `transpose`. */
   swapdims(a: number, b: number): Tensor {
     return this.transpose(a, b);
   }
@@ -80,6 +85,7 @@ export class MovementTensor extends ReduceTensor {
       );
     return this.ndim < 2 ? me(this) : this.transpose(0, 1);
   }
+  /** All dims in reverse order. */
   get T(): Tensor {
     return this.permute(this.shape.map((_, i) => this.ndim - 1 - i));
   }
@@ -145,9 +151,11 @@ export class MovementTensor extends ReduceTensor {
       },
     );
   }
+  /** Expanded to the shape of another tensor. */
   expandAs(other: Tensor): Tensor {
     return this.expand(other.shape);
   }
+  /** The same as `expand`. */
   broadcastTo(shape: Shape): Tensor {
     return this.expand(shape);
   }
@@ -173,6 +181,7 @@ export class MovementTensor extends ReduceTensor {
       ...this.shape.slice(b + 1),
     ]);
   }
+  /** One dim with all elements in row-major order. */
   ravel(): Tensor {
     return this.reshape([-1]);
   }
@@ -187,9 +196,11 @@ export class MovementTensor extends ReduceTensor {
     const d = normalizeDims('flip', sizes(dims), this.ndim);
     return wrap(mv.flip(this.node(), d));
   }
+  /** Columns in reverse order: dim 1. */
   fliplr(): Tensor {
     return this.flip(1);
   }
+  /** Rows in reverse order: dim 0. */
   flipud(): Tensor {
     return this.flip(0);
   }
@@ -329,6 +340,7 @@ export class MovementTensor extends ReduceTensor {
   triu(k = 0): Tensor {
     return this.triangle('triu', k, ops.ge);
   }
+  /** The lower triangle of each matrix, 0 above diagonal k. */
   tril(k = 0): Tensor {
     return this.triangle('tril', k, ops.le);
   }

@@ -52,8 +52,10 @@ export const rand = (shape: number | readonly number[], options: RandomOptions =
 /** Standard normal. */
 export const randn = (shape: number | readonly number[], options: RandomOptions = {}): Tensor =>
   floats('randn', shape, 'normal', options);
+/** Uniform in [0, 1), with the shape, dtype and device of x. */
 export const randLike = (x: Tensor, options: RandomOptions = {}): Tensor =>
   rand(x.shape, { dtype: x.dtype, device: x.device, ...options });
+/** Standard normal, with the shape, dtype and device of x. */
 export const randnLike = (x: Tensor, options: RandomOptions = {}): Tensor =>
   randn(x.shape, { dtype: x.dtype, device: x.device, ...options });
 /** Integers in [low, high), int64. */

@@ -76,6 +76,7 @@ export class ReduceTensor extends ElementwiseTensor {
   varMean(dim?: Dims | null, options: { correction?: number; keepdim?: boolean } = {}): [Tensor, Tensor] {
     return [this.var(dim, options), this.mean(dim, options)];
   }
+  /** [standard deviation, mean] */
   stdMean(dim?: Dims | null, options: { correction?: number; keepdim?: boolean } = {}): [Tensor, Tensor] {
     return [this.std(dim, options), this.mean(dim, options)];
   }
@@ -84,9 +85,11 @@ export class ReduceTensor extends ElementwiseTensor {
   amax(dim?: Dims | null, options: { keepdim?: boolean } = {}): Tensor {
     return wrap(red.amax(this.node(), this.dimsOf('amax', dim), options.keepdim ?? false));
   }
+  /** The smallest value over dims; equal ones share the gradient. */
   amin(dim?: Dims | null, options: { keepdim?: boolean } = {}): Tensor {
     return wrap(red.amin(this.node(), this.dimsOf('amin', dim), options.keepdim ?? false));
   }
+  /** Both ends at once: { min, max }. */
   aminmax(options: { dim?: number; keepdim?: boolean } = {}): { min: Tensor; max: Tensor } {
     return { min: this.amin(options.dim, options), max: this.amax(options.dim, options) };
   }
@@ -97,6 +100,7 @@ export class ReduceTensor extends ElementwiseTensor {
     if (dim === undefined) return this.amax();
     return this.pick('max', red.argmax, dim, options.keepdim ?? false);
   }
+  /** Over everything: the smallest value. Over one dim: values and their positions; the gradient goes to the position. */
   min(): Tensor;
   min(dim: number, options?: { keepdim?: boolean }): ValuesIndices;
   min(dim?: number, options: { keepdim?: boolean } = {}): Tensor | ValuesIndices {
@@ -116,6 +120,7 @@ export class ReduceTensor extends ElementwiseTensor {
   argmax(dim?: number | null, options: { keepdim?: boolean } = {}): Tensor {
     return this.position('argmax', red.argmax, dim, options.keepdim ?? false);
   }
+  /** The position of the smallest value: along a dim, or in row-major order over all. */
   argmin(dim?: number | null, options: { keepdim?: boolean } = {}): Tensor {
     return this.position('argmin', red.argmin, dim, options.keepdim ?? false);
   }
@@ -144,6 +149,7 @@ export class ReduceTensor extends ElementwiseTensor {
   all(dim?: Dims | null, options: { keepdim?: boolean } = {}): Tensor {
     return wrap(red.all(ops.cast(this.node(), 'bool'), this.dimsOf('all', dim), options.keepdim ?? false));
   }
+  /** Whether at least one element holds (is not zero). */
   any(dim?: Dims | null, options: { keepdim?: boolean } = {}): Tensor {
     return wrap(red.any(ops.cast(this.node(), 'bool'), this.dimsOf('any', dim), options.keepdim ?? false));
   }
@@ -206,9 +212,11 @@ export class ReduceTensor extends ElementwiseTensor {
   cumsum(dim: number, options: { dtype?: DType } = {}): Tensor {
     return this.scan('cumsum', red.cumsum, this.summed(options.dtype), dim);
   }
+  /** Running product along a dim. */
   cumprod(dim: number, options: { dtype?: DType } = {}): Tensor {
     return this.scan('cumprod', red.cumprod, this.summed(options.dtype), dim);
   }
+  /** ln of the running sum of eˣ along a dim, without overflow. */
   logcumsumexp(dim: number): Tensor {
     return this.scan('logcumsumexp', red.logcumsumexp, floatNode(me(this)), dim);
   }
@@ -216,6 +224,7 @@ export class ReduceTensor extends ElementwiseTensor {
   cummax(dim: number): ValuesIndices {
     return this.running('cummax', red.cummaxIndices, dim);
   }
+  /** Running minimum along a dim and where it was reached. */
   cummin(dim: number): ValuesIndices {
     return this.running('cummin', red.cumminIndices, dim);
   }

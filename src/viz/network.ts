@@ -35,6 +35,7 @@ const COLUMN = 190;
 const LEFT = 28;
 const TOP = 128;
 
+/** A diagram of a network: units in columns, links between them, and where given what each unit computes over the plane. */
 export function network({ title, subtitle, layers, links }: NetworkOptions): string {
   const tallest = Math.max(...layers.map(l => l.units));
   const width = 2 * LEFT + (layers.length - 1) * COLUMN + UNIT + 60;

@@ -32,6 +32,7 @@ export function niceInterval([lo, hi]: Interval, count = 5): Interval {
   return [from, to];
 }
 
+/** A scale that maps a domain to a range in equal steps, with ticks at 1, 2 and 5 times powers of ten. */
 export function linearScale(domain: Interval, range: Interval): Scale {
   const [a, b] = domain;
   const slope = b === a ? 0 : (range[1] - range[0]) / (b - a);

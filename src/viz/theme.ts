@@ -1,6 +1,7 @@
 // The one visual language of all pictures: colours, type, spacing. In: nothing. Out: constants.
 // Negative is orange and positive blue (told apart by every kind of colour vision), zero is the page's own ground.
 
+/** Colours, type and spacing of all pictures. */
 export const THEME = {
   /** PNG pictures come with Inter and Noto Sans SC; elsewhere the reader's system has something alike. */
   font: "Inter, system-ui, -apple-system, 'Segoe UI', 'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', sans-serif",

@@ -79,6 +79,7 @@ export const selu = (x: Tensor): Tensor => elu(x, { alpha: SELU_ALPHA }).mul(SEL
 
 /** 1 / (1 + e⁻ˣ) */
 export const sigmoid = (x: Tensor): Tensor => x.sigmoid();
+/** tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ). */
 export const tanh = (x: Tensor): Tensor => x.tanh();
 /** −ln(1 + e⁻ˣ), exact for large |x|. */
 export function logsigmoid(x: Tensor): Tensor {
