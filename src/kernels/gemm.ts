@@ -617,6 +617,8 @@ class GemmEmitter {
         const lanes = partial > 0 && v === NV - 1 ? partial : 4;
         const kept = g.stores.map(s => {
           const wide = m.splat(this.shifted(this.vectorOf(s), r, v, vector));
+          // Without the counts a shared part is written out at each use: a random draw 2^20 times.
+          em.countUses([wide]);
           em.val(wide);
           const l = em.local(V128);
           em.code.set(l);
