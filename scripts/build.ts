@@ -37,6 +37,8 @@ const common: BuildOptions = {
   target: 'es2023',
   charset: 'utf8',
   legalComments: 'none',
+  // Errors and the print of a model show the names of classes.
+  keepNames: true,
   logLevel: 'warning',
 };
 const forBrowser: BuildOptions = { ...common, platform: 'browser', plugins: [browserPlatform] };

@@ -22,6 +22,7 @@ export {
   truthTable,
 } from './data/generators.ts';
 export * as F from './nn/functional.ts';
+export * as nn from './nn/index.ts';
 export { Adam, AdamW } from './optim/adam.ts';
 export { SGD } from './optim/sgd.ts';
 export { defaultDevice, getDevice, setDefaultDevice, useDevice } from './runtime/devices.ts';

@@ -8,6 +8,15 @@ export class TenonError extends Error {
     this.op = op;
     this.name = new.target.name;
   }
+  /** The module in which it happened, where it happened in one; the innermost names itself first. */
+  module: string | null = null;
+  inModule(path: string): void {
+    if (this.module !== null) return;
+    this.module = path;
+    const { message, stack } = this;
+    this.message = `${message} (in ${path})`;
+    if (stack !== undefined) this.stack = stack.replace(message, () => this.message);
+  }
 }
 /** Shapes or dims that do not fit. */
 export class ShapeError extends TenonError {}

@@ -86,6 +86,8 @@ let ids = 0;
 
 class Trace implements Recording, Recorder {
   readonly id = ++ids;
+  /** The modes of modules before the step, which may change them. */
+  readonly modes = structure.modes;
   /** Tensors from outside, by the node that stood for their value when the step began. */
   readonly reads = new Map<Node, TensorCore>();
   readonly saved = new Map<TensorCore, Saved>();
@@ -234,6 +236,7 @@ interface Captured {
   readonly result: Tree;
   readonly outputs: readonly Output[];
   readonly structure: number;
+  readonly modes: bigint;
   verified: boolean;
 }
 
@@ -332,7 +335,7 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R): Compiled
 }
 
 function matches(c: Captured): boolean {
-  if (c.structure !== structure.version) return false;
+  if (c.structure !== structure.version || c.modes !== structure.modes) return false;
   for (const [t, had] of c.guards) if ((t._grad !== null) !== had) return false;
   for (const [read, was] of c.checks) if (read() !== was) return false;
   return true;
@@ -452,6 +455,7 @@ function finish(t: Trace, value: Tree, placeholders: ReadonlyMap<Node, number>):
     result,
     outputs,
     structure: structure.version,
+    modes: t.modes,
     verified: false,
   };
 }

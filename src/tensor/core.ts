@@ -237,6 +237,14 @@ export class TensorCore {
     }
     return hold(n);
   }
+  /** @internal Another value, perhaps of another dtype or on another device, for the same tensor. */
+  _become(value: Node): void {
+    this._version++;
+    this._cell = null;
+    this._gradHome = null;
+    this._node = hold(this._leaf ? this.leafOver(value) : alias(value));
+    structureChanged();
+  }
   /** @internal The home of the value, made if need be: for tensors that steps change (parameters, optimizer state). */
   _own(): Cell {
     if (this._cell === null) {

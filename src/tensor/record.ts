@@ -24,8 +24,12 @@ export interface Recording {
 export const recording: { now: Recording | null } = { now: null };
 export const recordingId = (): number => (recording.now === null ? 0 : recording.now.id);
 
-/** Counts changes of structure (train/eval, requiresGrad, hooks, parameter groups): recordings are keyed by it. */
-export const structure = { version: 0 };
+/** Counts changes of structure (requiresGrad, hooks, parameter groups, replaced parameters): recordings are keyed by it. */
+export const structure = {
+  version: 0,
+  /** Which modules are in eval mode, as one number: flipped back, it finds the recordings of before again. */
+  modes: 0n,
+};
 /** Notes such a change, unless it is part of a recorded step itself. */
 export function structureChanged(): void {
   if (recording.now === null) structure.version++;
