@@ -1,4 +1,4 @@
-// For bundles of pages: the browser's platform in place of Node's.
+// For bundles of pages: the browser's twin of each file for Node.
 
 import { resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -6,8 +6,8 @@ import type { Plugin } from 'esbuild';
 export const browserPlatform: Plugin = {
   name: 'browser platform',
   setup(build) {
-    build.onResolve({ filter: /platform\.node\.ts$/ }, args => ({
-      path: resolve(args.resolveDir, args.path).replace('platform.node.ts', 'platform.browser.ts'),
+    build.onResolve({ filter: /\.node\.ts$/ }, args => ({
+      path: resolve(args.resolveDir, args.path).replace(/\.node\.ts$/, '.browser.ts'),
     }));
   },
 };

@@ -1,5 +1,6 @@
 // Statements about random numbers, tested with our own generator.
 
+import { randomSplit, TensorDataset } from '../../src/data/index.ts';
 import {
   F,
   manualSeed,
@@ -25,6 +26,7 @@ const PROPERTIES: Readonly<Record<string, (c: Case) => void>> = {
   rand: uniformMoments,
   multinomial: multinomialShares,
   randperm: permutations,
+  'utils.data.random_split': randomSplits,
 };
 
 export function runProperty(c: Case): void {
@@ -35,8 +37,7 @@ export function runProperty(c: Case): void {
 }
 const REASONS: Readonly<Record<string, string>> = {
   'nn.Dropout': 'there are no layers yet',
-  manual_seed: 'there are no layers and no DataLoader yet, whose order the statement includes',
-  'utils.data.random_split': 'there is no randomSplit yet',
+  manual_seed: 'there are no layers yet, whose initialisation the statement includes',
 };
 
 function holds(what: string, ok: boolean, got: unknown = ''): void {
@@ -125,4 +126,22 @@ function permutations(): void {
     'every number must occur once',
     p.every((v, i) => v === i),
   );
+}
+function randomSplits(): void {
+  const data = new TensorDataset(rand([1000, 2]));
+  for (const [lengths, counts] of [
+    [
+      [700, 200, 100],
+      [700, 200, 100],
+    ],
+    [
+      [0.7, 0.2, 0.1],
+      [700, 200, 100],
+    ],
+  ]) {
+    const parts = randomSplit(data, lengths!);
+    holds('lengths must be exact', parts.map(p => p.length).join() === counts!.join());
+    const all = parts.flatMap(p => Array.from(p.indices)).sort((a, b) => a - b);
+    holds('parts must be disjoint and cover all', all.every((v, i) => v === i) && all.length === 1000);
+  }
 }

@@ -32,6 +32,8 @@ export class CompileError extends TenonError {}
 export class MemoryError extends TenonError {}
 /** A value (label, index, option) outside its range. */
 export class ValueError extends TenonError {}
+/** A file that is missing, damaged, not what it should be, or cannot be read or written. */
+export class FileError extends TenonError {}
 
 export const showShape = (s: readonly number[]): string => `(${s.join(', ')})`;
 

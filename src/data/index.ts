@@ -1,5 +1,19 @@
-// tenon/data: data sets and how to split them.
+// tenon/data: data sets, and the way from them to batches.
 
+export { type Collated, defaultCollate, type PadOptions, padSequence } from './collate.ts';
+export {
+  ChainDataset,
+  ConcatDataset,
+  Dataset,
+  IterableDataset,
+  randomSplit,
+  StackDataset,
+  Subset,
+  TensorDataset,
+  TransformDataset,
+} from './dataset.ts';
+export { dataFolder, gunzip, loadFile, readDataFile } from './files.node.ts';
+export type { FileOptions, FileSource, Progress } from './files.ts';
 export {
   classCounts,
   type Drawn,
@@ -17,3 +31,30 @@ export {
   trainTestSplit,
   truthTable,
 } from './generators.ts';
+export { parseIdx } from './idx.ts';
+export { DataLoader, type DataLoaderOptions, type LoaderState } from './loader.ts';
+export {
+  FASHION_MNIST,
+  fashionMnist,
+  type ImageSet,
+  MNIST,
+  type MnistOptions,
+  mnist,
+  readImageSet,
+} from './mnist.ts';
+export type { ArrayData } from './rows.ts';
+export {
+  type BatchSampler,
+  BucketBatchSampler,
+  type BucketOptions,
+  type CurriculumOptions,
+  CurriculumSampler,
+  RandomSampler,
+  type RandomSamplerOptions,
+  type Sampler,
+  SequentialSampler,
+  StratifiedSampler,
+  SubsetRandomSampler,
+  TimeOrderedBatchSampler,
+  WeightedRandomSampler,
+} from './sampler.ts';

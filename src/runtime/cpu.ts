@@ -139,9 +139,12 @@ export class CpuDevice implements Device {
   }
 
   upload(bytes: Uint8Array): CpuBuffer {
-    const b = new CpuBuffer(bytes.byteLength, new Uint8Array(bytes.byteLength));
-    b.host!.set(bytes);
-    return b;
+    const host = new Uint8Array(bytes.byteLength);
+    host.set(bytes);
+    return this.adopt(host);
+  }
+  adopt(bytes: Uint8Array<ArrayBuffer>): CpuBuffer {
+    return new CpuBuffer(bytes.byteLength, bytes);
   }
   download(s: Storage): Uint8Array<ArrayBuffer> {
     const b = s as CpuBuffer;

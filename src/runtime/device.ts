@@ -44,6 +44,8 @@ export interface Device {
   compile(spec: ProgramSpec): Executable;
   /** A storage with these bytes (copied). */
   upload(bytes: Uint8Array): Storage;
+  /** A storage that takes these bytes over: whoever gives them must not touch them again. */
+  adopt(bytes: Uint8Array<ArrayBuffer>): Storage;
   /** A storage whose bytes are still to be written. */
   empty(bytes: number): Storage;
   /** A copy of a storage's bytes. */

@@ -444,7 +444,10 @@ export class ReferenceDevice implements Device {
     };
   }
   upload(bytes: Uint8Array): Storage {
-    return new HostBytes(bytes.slice() as Uint8Array<ArrayBuffer>);
+    return this.adopt(bytes.slice() as Uint8Array<ArrayBuffer>);
+  }
+  adopt(bytes: Uint8Array<ArrayBuffer>): Storage {
+    return new HostBytes(bytes);
   }
   empty(bytes: number): Storage {
     return new HostBytes(new Uint8Array(bytes));

@@ -50,13 +50,25 @@ export function hostData(
   const n = numel(shape);
   const out = typedArray(dtype, new ArrayBuffer(n * DTYPES[dtype].bytes));
   for (let i = 0; i < n; i++) writeElement(out, dtype, i, values[i]!);
-  return fromBytes(new Uint8Array(out.buffer as ArrayBuffer), shape, dtype, device);
+  return adoptBytes(new Uint8Array(out.buffer as ArrayBuffer), shape, dtype, device);
 }
 export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, device: string): Node {
+  return adoptBytes(new Uint8Array(bytes), shape, dtype, device);
+}
+/** A realised node that takes fresh bytes over instead of copying them. */
+function adoptBytes(bytes: Uint8Array<ArrayBuffer>, shape: Shape, dtype: DType, device: string): Node {
   const node = ops.dataNode(shape, dtype, device);
-  node.value = getDevice(device).upload(bytes);
+  node.value = getDevice(device).adopt(bytes);
   built.bytes += bytes.byteLength;
   return node;
+}
+/**
+ * @internal A tensor whose memory is this array, in the dtype's own representation: nothing is copied, and nobody may
+ * touch the array again.
+ */
+export function adopt(data: TypedArray, shape: Shape, dtype: DType, device = defaultDevice()): Tensor {
+  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  return wrap(adoptBytes(bytes, shapeFor(data.length, shape), dtype, device));
 }
 
 const ARRAY_DTYPE: Record<string, DType> = {
