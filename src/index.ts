@@ -24,6 +24,7 @@ export {
 export * as F from './nn/functional.ts';
 export * as nn from './nn/index.ts';
 export { Adam, AdamW } from './optim/adam.ts';
+export * as optim from './optim/index.ts';
 export { SGD } from './optim/sgd.ts';
 export { defaultDevice, getDevice, setDefaultDevice, useDevice } from './runtime/devices.ts';
 export * as autograd from './tensor/autograd.ts';

@@ -5,7 +5,7 @@ import { autograd, type DType, noGrad, type Tensor, tensor } from '../../src/ind
 import { callTorch } from './call.ts';
 import { compare, flatten, Missing } from './check.ts';
 import { type Case, decode, type Step, type Stored, toTensor, WholeFloat } from './format.ts';
-import { runOptim } from './optim.ts';
+import { runOptim, runOptimNames } from './optim.ts';
 import { runProperty } from './properties.ts';
 
 type Store = ReadonlyMap<string, Stored>;
@@ -17,7 +17,7 @@ export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> =
   optim: runOptim,
   property: runProperty,
   module: c => missing(c, 'there are no layers yet'),
-  names: c => missing(c, 'there are no layers and no state dicts yet'),
+  names: c => (c.op.startsWith('optim.') ? runOptimNames(c) : missing(c, 'there are no layers yet')),
   lr_scheduler: c => missing(c, 'there are no learning-rate schedules yet'),
   init: c => missing(c, 'there are no initialisers yet'),
   init_dist: c => missing(c, 'there are no initialisers yet'),

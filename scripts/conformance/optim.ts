@@ -3,25 +3,49 @@
 import type { Tensor } from '../../src/index.ts';
 import * as tenon from '../../src/index.ts';
 import { camel } from './call.ts';
-import { compareValues, Missing } from './check.ts';
+import { compareValues, Mismatch, Missing } from './check.ts';
 import { type Case, plain, type Stored, toTensor, type WholeFloat } from './format.ts';
 
 type Options = Record<string, unknown>;
 interface Optimizer {
+  readonly paramGroups: readonly { readonly lr: number; momentum?: number; betas?: readonly number[] }[];
   step(closure?: () => Tensor): unknown;
   zeroGrad(): void;
+  stateDict(): { state: Record<number, Options>; param_groups: Options[] };
 }
 type OptimizerClass = new (params: readonly unknown[], options: Options) => Optimizer;
 
 const options = (kwargs: Readonly<Options>): Options =>
   Object.fromEntries(Object.entries(plain(kwargs) as Options).map(([k, v]) => [camel(k), v]));
 
-export function runOptim(c: Case, stored: ReadonlyMap<string, Stored>): void {
+function find<T>(c: { op: string }): T {
   const name = c.op.split('.').pop()!;
-  const Class = (tenon as unknown as Record<string, OptimizerClass | undefined>)[name];
-  if (Class === undefined) throw new Missing(`there is no optimizer ${name}`);
+  const found = (tenon.optim as unknown as Record<string, T | undefined>)[name];
+  if (found === undefined) throw new Missing(`there is no ${c.op}`);
+  return found;
+}
+
+export function runOptim(c: Case, stored: ReadonlyMap<string, Stored>): void {
+  const Class = find<OptimizerClass>(c);
   if (c.problem === 'given_grads') givenGrads(c, stored, Class);
   else rosenbrock(c, stored, Class);
+}
+
+/** The keys of the state of a parameter and of a group. */
+export function runOptimNames(c: Case): void {
+  const p = tenon.tensor([1, 2], { requiresGrad: true });
+  const optimizer = new (find<OptimizerClass>(c))([p], options(c.kwargs));
+  p.square().sum().backward();
+  optimizer.step();
+  const { state, param_groups } = optimizer.stateDict();
+  const { state: wantState, param_groups: wantGroup } = c as unknown as Record<string, string[]>;
+  for (const [what, got, want] of [
+    ['state', state[0]!, wantState!],
+    ['param_groups', param_groups[0]!, wantGroup!],
+  ] as const) {
+    const keys = Object.keys(got).sort().join();
+    if (keys !== want.join()) throw new Mismatch(`${what}: ${keys}, wants ${want.join()}`);
+  }
 }
 
 function givenGrads(c: Case, stored: ReadonlyMap<string, Stored>, Class: OptimizerClass): void {

@@ -1,117 +1,58 @@
 // Adam and AdamW.
 
-import type { Node } from '../ir/node.ts';
-import { add, div, maximum, mul, neg, sqrt, square, sub } from '../ir/ops/elementwise.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type Group, inRange, type Numbers, Optimizer, type ParamState, type Params } from './optimizer.ts';
+import { div, maximum, mul, square, sub } from '../ir/ops/elementwise.ts';
+import { type CommonOptions, type Group, Optimizer, type Params, type Rule } from './optimizer.ts';
+import type { Step } from './step.ts';
 
-export interface AdamOptions {
-  lr: number;
+export interface AdamOptions extends CommonOptions {
   betas: readonly [number, number];
   eps: number;
   weightDecay: number;
   /** Divide by the largest second moment so far (Reddi et al. 2018). */
   amsgrad: boolean;
-  maximize: boolean;
+  /** √(v̂ + ε) instead of √v̂ + ε. */
+  epsInside: boolean;
 }
-const DEFAULTS: AdamOptions = {
+const DEFAULTS = {
   lr: 1e-3,
   betas: [0.9, 0.999],
   eps: 1e-8,
   weightDecay: 0,
   amsgrad: false,
   maximize: false,
-};
+} as const;
+const EXTRAS = { epsInside: false, l2Factor: 1, decoupledWeightDecay: false };
 
 /**
  * m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², p ← p − lr · m̂ / (√v̂ + ε) with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
  * weightDecay λ adds λ p to g. Defaults: lr 1e-3, betas (.9, .999), eps 1e-8. Kingma and Ba 2015.
  */
 export class Adam extends Optimizer<AdamOptions> {
-  protected readonly decoupled: boolean = false;
-  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(params, { ...DEFAULTS, ...options });
+  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}, op = 'Adam') {
+    super(op, params, options, DEFAULTS, EXTRAS);
   }
-  protected override check(g: Group<AdamOptions>): void {
-    inRange('Adam', 'lr', g.lr, 0, Number.POSITIVE_INFINITY);
-    inRange('Adam', 'eps', g.eps, 0, Number.POSITIVE_INFINITY);
-    inRange('Adam', 'betas[0]', g.betas[0], 0, 1, true);
-    inRange('Adam', 'betas[1]', g.betas[1], 0, 1, true);
-    inRange('Adam', 'weightDecay', g.weightDecay, 0, Number.POSITIVE_INFINITY);
-  }
-  protected override stateNames(g: Group<AdamOptions>): readonly string[] {
-    return g.amsgrad ? ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'] : ['exp_avg', 'exp_avg_sq'];
-  }
-  protected override structure(g: Group<AdamOptions>): string {
-    return `${g.weightDecay !== 0} ${g.amsgrad} ${g.maximize}`;
-  }
-  protected override update(
-    p: Tensor,
-    grad: Node,
-    o: Group<AdamOptions>,
-    state: ParamState,
-    k: Numbers,
-  ): void {
-    let x = p.node();
-    let g = o.maximize ? neg(grad) : grad;
-    if (o.weightDecay !== 0) {
-      if (this.decoupled)
-        x = mul(
-          x,
-          k.get('keep', x, () => 1 - o.lr * o.weightDecay),
-        );
-      else
-        g = add(
-          g,
-          mul(
-            x,
-            k.get('decay', x, () => o.weightDecay),
-          ),
-        );
-    }
-    const { exp_avg: m, exp_avg_sq: v, max_exp_avg_sq: top } = state.tensors;
-    const m1 = add(
-      mul(
-        m!.node(),
-        k.get('b1', x, () => o.betas[0]),
-      ),
-      mul(
-        g,
-        k.get('1-b1', x, () => 1 - o.betas[0]),
-      ),
-    );
-    const v1 = add(
-      mul(
-        v!.node(),
-        k.get('b2', x, () => o.betas[1]),
-      ),
-      mul(
-        square(g),
-        k.get('1-b2', x, () => 1 - o.betas[1]),
-      ),
-    );
-    m!._assign(m1, 'step');
-    v!._assign(v1, 'step');
-    let second = v1;
-    if (top !== undefined) {
-      second = maximum(top.node(), v1);
-      top._assign(second, 'step');
-    }
+  protected override rule(o: Group<AdamOptions>, { number, on, ema, root }: Step): Rule {
+    const [first, second] = [ema(() => o.betas[0]), ema(() => o.betas[1])];
+    const amsgrad = on(() => o.amsgrad);
     // The bias corrections are computed in float64 on the host: 1 − β₂ᵗ in float32 is off by 1e-5 at first.
-    const scale = k.get('1/√c2', x, t => 1 / Math.sqrt(1 - o.betas[1] ** t));
-    const rate = k.get('lr/c1', x, t => o.lr / (1 - o.betas[0] ** t));
-    const denominator = add(
-      mul(sqrt(second), scale),
-      k.get('eps', x, () => o.eps),
-    );
-    p._assign(sub(x, mul(div(m1, denominator), rate)), 'step');
+    const rate = number(t => o.lr / (1 - o.betas[0] ** t));
+    const correction = number(t => 1 / (1 - o.betas[1] ** t));
+    const rooted = root(o);
+    return (p, g, s) => {
+      const m = s.set('exp_avg', first(s.get('exp_avg'), g));
+      const v = s.set('exp_avg_sq', second(s.get('exp_avg_sq'), square(g)));
+      const top = amsgrad ? s.set('max_exp_avg_sq', maximum(s.get('max_exp_avg_sq'), v)) : v;
+      return sub(p, mul(div(m, rooted(mul(top, correction))), rate));
+    };
   }
 }
 
 /** Adam with decoupled weight decay: p shrinks by lr·λ·p beside the step. Default λ 0.01. Loshchilov and Hutter 2019. */
 export class AdamW extends Adam {
-  protected override readonly decoupled: boolean = true;
   constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(params, { weightDecay: 0.01, ...options });
+    super(params, { weightDecay: 0.01, ...options }, 'AdamW');
+  }
+  protected override decoupled(): boolean {
+    return true;
   }
 }

@@ -1,87 +1,61 @@
-// Stochastic gradient descent with momentum.
+// Stochastic gradient descent with momentum in its three forms.
 
-import type { Node } from '../ir/node.ts';
 import { add, mul, sub } from '../ir/ops/elementwise.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type Group, inRange, type Numbers, Optimizer, type ParamState, type Params } from './optimizer.ts';
+import { type CommonOptions, type Group, Optimizer, type Params, type Rule } from './optimizer.ts';
+import type { Named, Step } from './step.ts';
 
-export interface SGDOptions {
-  lr: number;
+export interface SGDOptions extends CommonOptions {
   /** μ; 0 for plain descent. */
   momentum: number;
   /** The gradient enters the momentum times 1 − dampening. */
   dampening: number;
-  /** L2 penalty: λ·p is added to the gradient. */
   weightDecay: number;
   nesterov: boolean;
-  /** Ascend instead. */
-  maximize: boolean;
+  /**
+   * How the velocity v is kept. 'torch': v ← μv + g, p ← p − lr·v. 'ema': v ← μv + (1 − μ)g, p ← p − lr·v, a step 1 − μ
+   * times as long. 'classical': v ← μv − lr·g, p ← p + v, which goes on at the old pace after lr was cut.
+   */
+  form: 'torch' | 'ema' | 'classical';
 }
-const DEFAULTS: SGDOptions = {
-  lr: 1e-3,
-  momentum: 0,
-  dampening: 0,
-  weightDecay: 0,
-  nesterov: false,
-  maximize: false,
-};
+const DEFAULTS = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
+const EXTRAS = { form: 'torch', l2Factor: 1, decoupledWeightDecay: false } as const;
 
 /**
- * v ← μ v + (1 − dampening) g, p ← p − lr · v (or lr · (g + μ v) with nesterov); g includes λ p.
- * Defaults lr 1e-3, all else 0. Sutskever et al. 2013, in PyTorch's form.
+ * v ← μ v + (1 − dampening) g, p ← p − lr · v, or lr · (g + μ v) with nesterov; the first v is g whole; g includes λ p.
+ * Defaults: lr 1e-3, all else 0. Sutskever et al. 2013, in PyTorch's form; `form` has the others.
  */
 export class SGD extends Optimizer<SGDOptions> {
+  protected override readonly savesStep: boolean = false;
   constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> = {}) {
-    super(params, { ...DEFAULTS, ...options });
+    super('SGD', params, options, DEFAULTS, EXTRAS);
   }
-  protected override check(g: Group<SGDOptions>): void {
-    inRange('SGD', 'lr', g.lr, 0, Number.POSITIVE_INFINITY);
-    inRange('SGD', 'momentum', g.momentum, 0, Number.POSITIVE_INFINITY);
-    inRange('SGD', 'weightDecay', g.weightDecay, 0, Number.POSITIVE_INFINITY);
-    if (g.nesterov && (g.momentum <= 0 || g.dampening !== 0)) {
-      inRange('SGD', 'momentum (nesterov needs momentum > 0 and dampening 0)', -1, 0, 0);
-    }
+  protected override check(o: Group<SGDOptions>): void {
+    super.check(o);
+    this.oneOf('form', o.form, ['torch', 'ema', 'classical']);
+    if (o.nesterov && (o.momentum === 0 || o.dampening !== 0))
+      this.oneOf('momentum of nesterov', o.momentum, ['above 0, with dampening 0']);
   }
-  protected override stateNames(g: Group<SGDOptions>): readonly string[] {
-    return g.momentum === 0 ? [] : ['momentum_buffer'];
+  /** Counts the steps with momentum. */
+  protected override tick(n: Named, o: Group<SGDOptions>): void {
+    if (o.momentum !== 0) n.step!++;
   }
-  protected override structure(g: Group<SGDOptions>): string {
-    return `${g.momentum !== 0} ${g.weightDecay !== 0} ${g.nesterov} ${g.maximize} ${g.dampening !== 0}`;
-  }
-  protected override update(
-    p: Tensor,
-    grad: Node,
-    o: Group<SGDOptions>,
-    state: ParamState,
-    k: Numbers,
-  ): void {
-    const x = p.node();
-    const lr = k.get('lr', x, () => (o.maximize ? -o.lr : o.lr));
-    let d = grad;
-    if (o.weightDecay !== 0) {
-      d = add(
-        d,
-        mul(
-          x,
-          k.get('decay', x, () => (o.maximize ? -o.weightDecay : o.weightDecay)),
-        ),
-      );
-    }
-    const v = state.tensors['momentum_buffer'];
-    if (v !== undefined) {
-      const mu = k.get('momentum', x, () => o.momentum);
-      // The first step takes the gradient whole.
-      const fresh =
-        o.dampening === 0
-          ? d
-          : mul(
-              d,
-              k.get('fresh', x, step => (step === 1 ? 1 : 1 - o.dampening)),
-            );
-      const next = add(mul(v.node(), mu), fresh);
-      v._assign(next, 'step');
-      d = o.nesterov ? add(d, mul(next, mu)) : next;
-    }
-    p._assign(sub(x, mul(d, lr)), 'step');
+  protected override rule(o: Group<SGDOptions>, { number, on }: Step): Rule {
+    const classical = on(() => o.form === 'classical');
+    const dampened = on(() => o.form === 'torch' && o.dampening !== 0);
+    const torch = on(() => o.form === 'torch');
+    const nesterov = on(() => o.nesterov);
+    const lr = number(() => o.lr);
+    if (!on(() => o.momentum !== 0)) return (p, g) => sub(p, mul(g, lr));
+    const mu = number(() => o.momentum);
+    const gain = number(t => {
+      if (o.form === 'torch') return t === 1 ? 1 : 1 - o.dampening;
+      return o.form === 'ema' ? 1 - o.momentum : -o.lr;
+    });
+    return (p, grad, s) => {
+      const g = torch && !dampened ? grad : mul(grad, gain);
+      const v = s.set('momentum_buffer', add(mul(s.get('momentum_buffer'), mu), g));
+      const step = nesterov ? add(g, mul(v, mu)) : v;
+      return classical ? add(p, step) : sub(p, mul(step, lr));
+    };
   }
 }
