@@ -9,7 +9,7 @@ import { hostEffect } from '../tensor/host.ts';
 import { enableGrad } from '../tensor/modes.ts';
 import { isTensor } from '../tensor/operand.ts';
 import { flushCells } from '../tensor/realize.ts';
-import { recording, structureChanged } from '../tensor/record.ts';
+import { outside, recording, structureChanged } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Named, Numbers, ParamState, Step } from './step.ts';
 
@@ -52,10 +52,13 @@ const NO_OPTIONS = ['foreach', 'capturable', 'differentiable', 'fused', 'param_n
 const snake = (s: string): string => s.replace(/[A-Z]/g, c => `_${c.toLowerCase()}`);
 const camel = (s: string): string => s.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
 
+/** What every optimizer can do: groups of parameters with options of their own, steps, state dicts. */
 export abstract class Optimizer<O extends CommonOptions> {
+  /** The groups; options changed here hold from the next step on. */
   readonly paramGroups: Group<O>[] = [];
   /** The state of parameters that have taken a step. */
   readonly state = new Map<Tensor, ParamState>();
+  /** Options of groups that have none of their own. */
   readonly defaults: O;
   protected readonly op: string;
   /** Counts changes of which parameters share their numbers: a recorded step holds for one of them. */
@@ -177,7 +180,8 @@ export abstract class Optimizer<O extends CommonOptions> {
     for (const p of group.params) {
       recording.now?.askGrad(p);
       if (p._grad === null) continue;
-      const key = `${this.stateOf(p, group).numbers.id} ${p.dtype} ${p.device}`;
+      // Parameters of one element have code of their own: apart from the others, which all run the same.
+      const key = `${this.stateOf(p, group).numbers.id} ${p.dtype} ${p.device} ${p.numel === 1}`;
       const list = alike.get(key);
       if (list === undefined) alike.set(key, [p]);
       else list.push(p);
@@ -209,6 +213,8 @@ export abstract class Optimizer<O extends CommonOptions> {
   private stateOf(p: Tensor, group: Group<O>): ParamState {
     let s = this.state.get(p);
     if (s === undefined) {
+      // From now on the value has a home that steps write to.
+      if (p._base === null) outside(() => p._own());
       // With the others that begin in this step.
       const fresh = [...this.state.values()].find(o => o.numbers.fresh && o.group === group);
       s = new ParamState(p, group, fresh?.numbers ?? new Numbers(this.initial(group)));
