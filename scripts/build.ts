@@ -16,6 +16,8 @@ import {
 import { join, resolve } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import { browserPlatform } from './browser-platform.ts';
+import { leanRecords } from './lean-records.ts';
+import { oneFile } from './one-file.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const src = join(root, 'src');
@@ -40,8 +42,9 @@ const common: BuildOptions = {
   // Errors and the print of a model show the names of classes.
   keepNames: true,
   logLevel: 'warning',
+  plugins: [leanRecords],
 };
-const forBrowser: BuildOptions = { ...common, platform: 'browser', plugins: [browserPlatform] };
+const forBrowser: BuildOptions = { ...common, platform: 'browser', plugins: [browserPlatform, leanRecords] };
 
 async function bundles(): Promise<void> {
   const chunks = { splitting: true, chunkNames: 'chunk-[hash]' };
@@ -54,12 +57,8 @@ async function bundles(): Promise<void> {
     outdir: join(dist, 'node'),
   });
   await build({ ...forBrowser, ...chunks, entryPoints: entries(), outdir: join(dist, 'browser') });
-  await build({
-    ...forBrowser,
-    minify: true,
-    entryPoints: [join(src, 'index.ts')],
-    outfile: join(dist, 'tenon.js'),
-  });
+  const page = await oneFile(join(src, 'index.ts'), 'inside');
+  writeFileSync(join(dist, 'tenon.js'), page.code);
   cpSync(join(src, 'cli/fonts'), join(dist, 'node/fonts'), { recursive: true });
   chmodSync(join(dist, 'node/cli.js'), 0o755);
 }

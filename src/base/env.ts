@@ -23,9 +23,21 @@ export const FLAGS = {
     initial: 'cpu',
     doc: 'the default device: cpu, or one that the program loads with useDevice: reference, null',
   },
-  TENON_BLAS: { kind: 'bool', initial: true, doc: '0: never look for a native BLAS' },
-  TENON_DATA: { kind: 'string', initial: '', doc: 'folder with data sets in their official formats' },
-  TENON_MAX_MB: { kind: 'int', initial: 4096, doc: 'largest size of the WASM memory in MB' },
+  TENON_BLAS: {
+    kind: 'bool',
+    initial: true,
+    doc: '0: never look for a native BLAS',
+  },
+  TENON_DATA: {
+    kind: 'string',
+    initial: '',
+    doc: 'folder with data sets in their official formats',
+  },
+  TENON_MAX_MB: {
+    kind: 'int',
+    initial: 4096,
+    doc: 'largest size of the WASM memory in MB',
+  },
   TENON_VERIFY: {
     kind: 'bool',
     initial: false,

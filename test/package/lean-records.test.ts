@@ -1,0 +1,49 @@
+// What bundles leave out of op records: nothing but the data of tests and docs.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { withoutTestData } from '../../scripts/lean-records.ts';
+
+it('drops the properties of tests and docs and keeps every other line', () => {
+  const source = `const f: Op = unary({
+  name: 'f',
+  doc: 'a, b',
+  samples: () => [
+    { shapes: [[2]] },
+  ],
+  cost: 3,
+  errors: () =>
+    wide
+      ? [{ shapes: [[3]] }]
+      : [],
+  samples,
+  paper: source ?? null,
+});
+interface Spec {
+  doc: string;
+  samples?: () => Sample[];
+}
+`;
+  expect(withoutTestData(source)).toBe(`const f: Op = unary({
+  name: 'f',
+  cost: 3,
+});
+interface Spec {
+  doc: string;
+  samples?: () => Sample[];
+}
+`);
+});
+
+it('leaves no test data in the page file', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../dist/tenon.js'), 'utf8');
+  // One of the bad inputs, of the sentences, of the sources and of the meanings of flags.
+  const texts = [
+    'pad: dim 0 of size 2',
+    'the gradient of the determinant',
+    'Box and Muller',
+    'WASM memory in MB',
+  ];
+  expect(texts.filter(text => page.includes(text))).toEqual([]);
+});
