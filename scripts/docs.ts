@@ -58,9 +58,11 @@ export function generated(): {
   const { pages, missing } = readApi();
   const files: Record<string, string> = { 'docs/flags.md': flagsPage() };
   for (const [name, text] of Object.entries(pages)) files[`docs/api/${name}`] = text;
-  for (const readme of ['README.md', 'README.zh-CN.md'])
-    if (existsSync(join(root, readme)))
-      files[readme] = withSpeed(root, readFileSync(join(root, readme), 'utf8'));
+  for (const [readme, language] of [
+    ['README.md', 'en'],
+    ['README.zh-CN.md', 'zh'],
+  ] as const)
+    files[readme] = withSpeed(root, readFileSync(join(root, readme), 'utf8'), language);
   return { files, missing };
 }
 /** Generated files that differ from those in the repository, or should not be there. */

@@ -46,9 +46,9 @@ const WORDS = {
       `Made by \`npm run bench -- gemm steps kernels\` on ${r.date}: ${r.machine.cores} cores of an ${r.machine.cpu}, Node ${r.machine.node.slice(1)}, WebAssembly only; PyTorch ${version(r)}. All libraries in one run, medians.`,
   },
   zh: {
-    head: ['毫秒', 'Tenon，1 线程', 'Tenon，2 线程', 'jax-js', 'tfjs-wasm', 'PyTorch，2 线程'],
+    head: ['', 'Tenon，1 线程', 'Tenon，2 线程', 'jax-js', 'tfjs-wasm', 'PyTorch，2 线程'],
     made: (r: Results) =>
-      `由 \`npm run bench -- gemm steps kernels\` 于 ${r.date} 测得：${r.machine.cpu} 2 核，Node ${r.machine.node.slice(1)}，只用 WebAssembly；PyTorch ${version(r)}。各库在同一次运行中轮流计时，取中位数。`,
+      `由 \`npm run bench -- gemm steps kernels\` 于 ${r.date} 测得：${r.machine.cpu} ${r.machine.cores} 核，Node ${r.machine.node.slice(1)}，只用 WebAssembly；PyTorch ${version(r)}。各库在同一次运行中轮流计时，取中位数。`,
   },
 } as const;
 const version = (r: Results): string =>
@@ -68,14 +68,15 @@ function newest(root: string): Results {
     'docs: no file of bench/results has gemm, steps and kernels: npm run bench -- gemm steps kernels',
   );
 }
+/** Two or three digits that count, in a unit that a person would choose. */
 const show = (ms: number | undefined): string => {
   if (ms === undefined) return '—';
-  return ms >= 100 ? ms.toFixed(0) : String(Number(ms.toPrecision(ms >= 1 ? 3 : 2)));
+  const [value, unit] = ms < 0.1 ? [ms * 1000, 'µs'] : [ms, 'ms'];
+  return `${Number(value.toPrecision(value >= 100 ? 3 : 2))} ${unit}`;
 };
 
 /** The README with its speed table made anew. */
-export function withSpeed(root: string, text: string): string {
-  const language = /[\u4e00-\u9fff]/.test(text) ? 'zh' : 'en';
+export function withSpeed(root: string, text: string, language: 'en' | 'zh'): string {
   const results = newest(root);
   const words = WORDS[language];
   const rows = SHOWN.map(([subject, workload, en, zh]) => {

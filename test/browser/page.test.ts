@@ -15,8 +15,14 @@ const root = resolve(import.meta.dirname, '../..');
 const BROWSER = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const there = existsSync(BROWSER);
 
+/** The first block of the README in a language. */
+const readme = (language: string): string =>
+  new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(
+    readFileSync(join(root, 'README.md'), 'utf8'),
+  )![1]!;
 const FILES: Record<string, readonly [text: () => string, type: string]> = {
   '/': [() => readFileSync(join(import.meta.dirname, 'page.html'), 'utf8'), 'text/html'],
+  '/readme': [() => readme('html'), 'text/html'],
   '/tenon.js': [() => readFileSync(join(root, 'dist/tenon.js'), 'utf8'), 'text/javascript'],
   '/training.js': [
     () => stripTypeScriptTypes(readFileSync(join(import.meta.dirname, 'training.ts'), 'utf8')),
@@ -94,6 +100,20 @@ describe.skipIf(!there)(`in Chromium (needs ${BROWSER}, ${there ? 'there' : 'mis
     expect([result.threads, result.ready]).toEqual([2, 1]);
     expect(console).toEqual([]);
     await checkNumbers(result);
+  });
+  it('the page of the README shows its product', async () => {
+    expect(readme('text').trim().split('\n')).toEqual(
+      Object.entries(ISOLATED).map(([name, value]) => `${name}: ${value}`),
+    );
+    const server = await serve(ISOLATED);
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/readme`);
+    await page.waitForFunction('document.getElementById("out").textContent !== ""', null, {
+      timeout: 30_000,
+    });
+    expect(await page.textContent('#out')).toBe('[[7,10],[15,22]]');
+    await page.close();
+    server.close();
   });
   it('not isolated: one thread, one line that tells why', async () => {
     const { result, console } = await visit({});

@@ -1,0 +1,61 @@
+// Every code block of both READMEs: programs run and print what their comments say, commands exist; links lead to files.
+// The page in HTML is visited by test/browser.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { blocksOf, expectOutput, expectTypes, node, programsOf, root } from './blocks.ts';
+
+const out = mkdtempSync(join(tmpdir(), 'tenon-readme-'));
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
+
+/** A command of the README exists, and the command line takes its arguments. */
+function tryCommand(command: string): void {
+  const [program, name, ...rest] = command.split(' ');
+  if (program === 'npm') {
+    if (name === 'run') expect(Object.keys(scripts)).toContain(rest[0]);
+    else expect(['start', 'test', 'install', 'pack']).toContain(name);
+    return;
+  }
+  expect([program, name]).toEqual(['npx', 'tenon']);
+  const trains = rest[0] === 'train' && rest[1] !== '--list';
+  if (rest.length > 0) node(['src/cli/main.ts', ...rest, ...(trains ? ['--out', out] : [])]);
+}
+
+describe.each(['README.md', 'README.zh-CN.md'])('%s', file => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const blocks = blocksOf(text);
+  it('has only blocks that are checked', () => {
+    expect(blocks.length).toBeGreaterThan(5);
+    expect(blocks.filter(b => !['ts', 'sh', 'html', 'text'].includes(b.language))).toEqual([]);
+  });
+  it.each(programsOf(text).map((code, i) => [i, code] as const))(
+    'program %i prints what it says',
+    (_, code) => {
+      expectOutput(code);
+    },
+  );
+  it('programs have right types', () => expectTypes(programsOf(text)));
+  it('commands exist and take these arguments', () => {
+    const shell = blocks.filter(b => b.language === 'sh').flatMap(b => b.code.trim().split('\n'));
+    const inline = [...text.matchAll(/`((?:npm|npx) [^`]+)`/g)].flatMap(m => m[1]!.split(' && '));
+    expect(shell.length).toBeGreaterThan(3);
+    for (const command of new Set([...shell, ...inline])) tryCommand(command);
+  });
+  it('links lead to files', () => {
+    const links = [...text.matchAll(/\]\(([^)]+)\)|src="([^"]+)"/g)].map(m => m[1] ?? m[2]!);
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter(l => !existsSync(join(root, l)))).toEqual([]);
+  });
+});
+
+it('both say the same in code', () => {
+  const [en, zh] = ['README.md', 'README.zh-CN.md'].map(f =>
+    blocksOf(readFileSync(join(root, f), 'utf8')).map(b =>
+      b.code.replace(/\/\/.*$/gm, '').replace(/test accuracy|测试准确率/g, ''),
+    ),
+  );
+  expect(zh).toEqual(en);
+});
