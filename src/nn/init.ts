@@ -86,9 +86,12 @@ export const uniform_ = (t: Tensor, a = 0, b = 1, options: RandomInit = {}): Ten
 /** Normal with this mean and standard deviation. */
 export const normal_ = (t: Tensor, mean = 0, std = 1, options: RandomInit = {}): Tensor =>
   fill(t, randn(t.shape, like(t, options)).mul(std).add(mean));
+/** Fills with one value; returns the tensor. */
 export const constant_ = (t: Tensor, value: number): Tensor =>
   fill(t, full(t.shape, value, { dtype: t.dtype, device: t.device }));
+/** Fills with 1; returns the tensor. */
 export const ones_ = (t: Tensor): Tensor => constant_(t, 1);
+/** Fills with 0; returns the tensor. */
 export const zeros_ = (t: Tensor): Tensor => constant_(t, 0);
 /** A matrix with ones on its diagonal. */
 export function eye_(t: Tensor): Tensor {

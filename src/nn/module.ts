@@ -332,6 +332,7 @@ export interface NamedOptions {
   readonly recurse?: boolean;
 }
 
+/** Whether a value is a Module: what a container or a state dict walks into. */
 export const isModule = (x: unknown): x is Module => typeof x === 'function' && registries.has(x);
 const registryOf = (m: Module): Registry => registries.get(m)!;
 const fieldsOf = (m: Module): Fields => m as unknown as Fields;
