@@ -1,4 +1,5 @@
 // Where DEBUG output and warnings go; the platform decides.
+// In: lines. Out: calls of the sink. Not its job: whether something is said (flags).
 
 let sink: (text: string) => void = () => {};
 export const setLog = (f: (text: string) => void): void => {

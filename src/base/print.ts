@@ -1,4 +1,5 @@
 // Tensors as text, in PyTorch's layout: aligned columns, four digits, long dims summarised.
+// In: a reader of elements, a shape. Out: text. Not its job: getting the values.
 
 import type { Shape } from './shape.ts';
 import { numel } from './shape.ts';

@@ -1,4 +1,5 @@
 // Loops as text: what DEBUG=4 and the snapshots of generated code show.
+// In: a LoopProgram. Out: text. Not its job: bytes (wasm.ts).
 
 import type { Affine, CheckedData, E, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
 import type { LoopProgram, Stmt } from './loop.ts';

@@ -1,4 +1,5 @@
 // Tiny reductions as expressions.
+// In: reductions over loops of a few steps. Out: the same as chains of machine ops. Not its job: longer ones (lower.ts).
 
 import type { E, ReduceData } from '../ir/scalar.ts';
 import { m, rebuild, reduce, varOf } from '../ir/scalar.ts';

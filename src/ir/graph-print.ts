@@ -1,4 +1,5 @@
 // A graph as text and as data, for people and for the lab.
+// In: roots. Out: text, a line per node in the order of computation. Not its job: when it is printed.
 
 import { DTYPES } from '../base/dtype.ts';
 import { showShape } from '../base/errors.ts';

@@ -1,4 +1,5 @@
 // The index into each source of a node, for an index of its result.
+// In: a node, affine indices of its result. Out: affine indices per source. Not its job: movement ops (their records say).
 
 import type { Shape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';

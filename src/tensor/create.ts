@@ -1,4 +1,5 @@
 // Making tensors: from data, filled, counted.
+// In: numbers, shapes, dtypes. Out: tensors. Not its job: random ones (random.ts), files.
 
 import {
   DTYPES,

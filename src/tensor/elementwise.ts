@@ -1,4 +1,5 @@
 // Elementwise methods: one number in, one number out, with broadcasting.
+// In: tensors and numbers. Out: tensors. Not its job: the ops themselves (ir/ops/elementwise.ts).
 
 import { type DType, isDType, isFloat } from '../base/dtype.ts';
 import { DTypeError, show, ValueError } from '../base/errors.ts';

@@ -1,4 +1,5 @@
 // Movement methods: reshape, permute, slices, joins, padding. Views share memory with their base.
+// In: dims as users write them. Out: views where PyTorch gives views. Not its job: index lists (indexing.ts).
 
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { inferReshape, normalizeDim, normalizeDims, numel, type Shape } from '../base/shape.ts';

@@ -1,4 +1,5 @@
 // Reductions, statistics and running reductions.
+// In: dims as users write them, keepdim. Out: tensors. Not its job: sorting (sort.ts).
 
 import { type DType, isFloat } from '../base/dtype.ts';
 import { ShapeError, showShape, ValueError } from '../base/errors.ts';

@@ -1,4 +1,5 @@
 // Contractions: products summed over a shared dim.
+// In: matrices in the last two dims, batches before them. Out: nodes. Not its job: vectors (tensor/linalg.ts), speed (kernels).
 
 import { DTypeError, ShapeError, showShape } from '../../base/errors.ts';
 import { broadcastShapes } from '../../base/shape.ts';

@@ -1,5 +1,6 @@
 // Elementwise ops: each record has its scalar body in machine ops and one gradient rule per source.
 // Broadcasting is implicit: the gradient driver sums back to the source's shape.
+// In: nodes of one dtype. Out: nodes. Not its job: promotion (tensor/operand.ts), fast float32 versions (codegen/math.ts).
 
 import type { DType } from '../../base/dtype.ts';
 import { DTYPES, isFloat } from '../../base/dtype.ts';

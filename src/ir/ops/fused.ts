@@ -1,5 +1,6 @@
 // Composites that keep a record because their gradient is better written than derived.
 // Each is defined by plain ops; the scheduler fuses those into one kernel.
+// In: nodes. Out: nodes. Not its job: the scheduling.
 
 import { ShapeError, showShape } from '../../base/errors.ts';
 import type { Node } from '../node.ts';

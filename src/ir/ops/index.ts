@@ -1,4 +1,5 @@
 // Reading and writing at computed positions: take and its transpose, scatter.
+// In: nodes and index nodes. Out: nodes. Not its job: ranges and masks (tensor/indexing.ts).
 
 import { DTypeError, ShapeError, showShape } from '../../base/errors.ts';
 import type { Shape } from '../../base/shape.ts';

@@ -1,4 +1,5 @@
 // Movement ops: where each element of the result comes from. They cost nothing: kernels read through them.
+// In: nodes. Out: nodes with index maps. Not its job: shared memory of views (tensor/movement.ts).
 
 import { ShapeError, show, showShape } from '../../base/errors.ts';
 import type { Shape } from '../../base/shape.ts';

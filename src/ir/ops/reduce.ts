@@ -1,4 +1,5 @@
 // Reductions and their transpose, expand; running reductions (scans) and the linear recurrence.
+// In: nodes and normalised dims. Out: nodes. Not its job: statistics made of them (tensor/reduce.ts).
 
 import { DTypeError, ShapeError, showShape, ValueError } from '../../base/errors.ts';
 import type { Shape } from '../../base/shape.ts';
