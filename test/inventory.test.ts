@@ -10,8 +10,7 @@ const root = join(import.meta.dirname, '..');
 const items = INVENTORY.flatMap(s => s.items.map(item => ({ ...item, section: s.section })));
 
 /** What stands in quotes as a title: it('…'), describe.each(…)('…'), the first column of a table of cases. */
-const TITLE =
-  /(?:\b(?:it|test|describe)(?:\.\w+)*\(|\]\)\(|\bSHAPES\)\(|^\s*\[)\s*(['"`])((?:\\.|(?!\1).)*)\1/gm;
+const TITLE = /(?:\b(?:it|test|describe)(?:\.\w+)*\(|\)\(|^\s*\[)\s*(['"`])((?:\\.|(?!\1).)*)\1/gm;
 const read = new Map<string, readonly string[]>();
 function titlesOf(file: string): readonly string[] {
   if (!existsSync(join(root, file))) return [];

@@ -51,10 +51,10 @@ export const INVENTORY: readonly Subject[] = [
     `
 D1 7 points of f(x) = x | data/generators: gives 7 points on y = x around 0 | learn/missions: finds the line, and y(5) = 5 | recipe line
 D2 points in a circle, triangle, square | data/generators: makeShape %s | cli/cli: takes settings, names metrics as everywhere, draws titles with the data mode | recipe circle | recipe triangle | recipe square
-D3 the tables of AND and XOR | data/generators: truthTable gives the four rows
+D3 the tables of AND and XOR | data/generators: truthTable gives the four rows | learn/classic: learns AND from 0 …
 D4 two rings, shuffled and class by class | data/generators: makeRings | recipe rings
 D5 states of TensorFlow Playground | owed lab: import of a Playground address
-D6 MNIST | owed library: MNIST and Fashion-MNIST
+D6 MNIST | data/idx: mnist | data/idx: the real files (needs ../shared/data)
 D7 CIFAR-100 | owed vision: CIFAR
 D8 a folder of images | owed vision: ImageFolder
 D9 binary sequences, parity | owed sequences: parity
@@ -63,7 +63,7 @@ D11 text for generation and sentiment | owed sequences: text data
 D12 word vectors | owed sequences: word vectors
 D13 one-dimensional series | owed library: generators of series
 D14 two batches of five | learn/numbers: two batches of five: …
-D15 features on scales 1 and 1000 | owed library: experiment with feature scales
+D15 features on scales 1 and 1000 | learn/classic: features on scales 1 and 1000: …
 D16 Rosenbrock, a narrow ravine | owed library: race of optimizers
 D17 random tensors (2, 3, 4, 4), (1, 64, 32, 32) | owed vision: shape demonstrations
 `,
@@ -77,10 +77,10 @@ M1 y = ax + b | learn/missions: mission 0 | recipe line
 M2 a linear classifier fails on the circle | learn/missions: a linear classifier cannot do it | recipe linear
 M3 five ReLU units fold a line | learn/missions: the folded line | recipe kinks
 M4 2-4-4-2, ReLU, softmax, cross-entropy | learn/missions: mission 1 | learn/formulas: the network 2-4-4-2, rows X·W | recipe circle
-M5 M-P neuron and perceptron | owed library: classic models
-M6 ADALINE | learn/numbers: one step of ADALINE … | owed library: classic models
-M7 ADALINE with x₁x₂ on XOR | learn/numbers: XOR by the feature … | owed library: classic models
-M8 XOR by a 2-2-1 ReLU net | learn/numbers: XOR by the feature … | owed library: classic models
+M5 M-P neuron and perceptron | learn/classic: M-P neuron | learn/classic: perceptron
+M6 ADALINE | learn/classic: ADALINE
+M7 ADALINE with x₁x₂ on XOR | learn/classic: XOR with x₁x₂: …
+M8 XOR by a 2-2-1 ReLU net | learn/classic: gives the rows that the text prints
 M9 2-32-16-2 on rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
 M10 784-256-128-10 on MNIST | owed library: MNIST and Fashion-MNIST
 M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net … | owed library: classic models
@@ -92,7 +92,7 @@ M16 LeNet, AlexNet, VGG, Inception, DenseNet | owed vision: models
 M17 ResNet and its plain twin | owed vision: models
 M18 Transformer and Mamba | owed sequences: Transformer and Mamba
 M19 MySimpleNet and its kin | owed library: snippets of the notes in TypeScript
-M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | owed library: classic models | owed vision: models
+M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | owed vision: models
 `,
   ),
   parse(
@@ -173,16 +173,16 @@ Multi-label | owed library: conventions
     'update rules',
     null,
     `
-perceptron rule | owed library: classic models
-Widrow-Hoff batch + online | learn/numbers: one step of ADALINE … | owed library: classic models
+perceptron rule | learn/classic: perceptron
+Widrow-Hoff batch + online | learn/classic: online and batch end at the same line; …
 GD | learn/missions: a step of training is gradient descent on the cross-entropy, by hand | recipe line
 mini-batch SGD | learn/missions: points per step: … | recipe batch-size
-momentum ×3 forms | owed library: optimizers
-Nesterov | owed library: optimizers
-Adagrad | owed library: optimizers
-RMSProp | owed library: optimizers
-Adam (1e-3, .9/.999, 1e-8) | owed library: optimizers
-AdamW | owed library: optimizers
+momentum ×3 forms | optim/rules: SGD
+Nesterov | optim/rules: SGD
+Adagrad | optim/rules: Adagrad
+RMSProp | optim/rules: RMSprop
+Adam (1e-3, .9/.999, 1e-8) | optim/rules: Adam
+AdamW | optim/rules: AdamW
 gradient clipping | owed library: optimizers
 `,
   ),
@@ -200,11 +200,11 @@ cyclical | owed library: schedules
 StepLR(10,.5) | owed library: schedules
 linear scaling rule | owed library: schedules
 γ .5→.9 momentum ramp | owed library: schedules
-shuffle every epoch | owed library: data loading
-stratified sampling | owed library: data loading
-length bucketing | owed library: data loading
-stateful/time-ordered sampling | owed library: data loading
-curriculum | owed library: data loading
+shuffle every epoch | data/loader: are shuffled anew each epoch and repeat for a seed
+stratified sampling | data/sampler: StratifiedSampler
+length bucketing | data/sampler: BucketBatchSampler
+stateful/time-ordered sampling | data/sampler: TimeOrderedBatchSampler continues …
+curriculum | data/sampler: CurriculumSampler starts …
 small LR first then raise | owed library: schedules
 `,
   ),
@@ -228,7 +228,7 @@ BN train/eval | learn/formulas: BN: … | owed library: layers
 running stats | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 Dropout p | owed library: layers
-L2/weight decay | owed library: conventions
+L2/weight decay | optim/rules: SGD
 RandomResizedCrop(224) | owed vision: transforms
 HFlip(.5) | owed vision: transforms
 VFlip | owed vision: transforms
@@ -269,18 +269,18 @@ cross-entropy at start | learn/numbers: the cross-entropy of a guess …
     'conventions that differ',
     /^C\d+/,
     `
-C1 three forms of momentum | owed library: conventions
-C2 where ε stands | owed library: conventions
+C1 three forms of momentum | optim/rules: SGD
+C2 where ε stands | optim/rules: RMSprop | optim/rules: Adam
 C3 dropout scaled at test or at training | owed library: conventions
 C4 1/n, 1/(2N), ½ | learn/formulas: ∂L/∂a = 2/n … | learn/formulas: MSE with f: … | owed library: conventions
 C5 rows X·W, columns W·A, torch's (out, in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; … | owed lab: switch of layouts
 C6 where 1/m stands | learn/formulas: dlogits = (p − y) / m | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 C7 BN momentum: what is kept, what is new | learn/formulas: BN: … | owed lab: names of both conventions
-C8 L2 and weight decay | owed library: conventions
+C8 L2 and weight decay | optim/rules: SGD | optim/rules: AdamW
 C9 ŷ as prediction and as target | owed course: answers are checked in both namings
 C10 two conventions of the GRU | owed sequences: recurrent layers
 C11 three GELUs | learn/formulas: GELU: exact, …
-C12 thresholds 0, ½, θ | learn/numbers: AND with weights … | learn/numbers: XOR by the feature … | owed library: classic models
+C12 thresholds 0, ½, θ | learn/numbers: AND with weights … | learn/numbers: XOR by the feature … | learn/classic: online and batch end at the same line; …
 C13 He or N(0, .1) | learn/missions: starts with the spread that was asked for, and 42 numbers | page docs/missions.md
 C14 names of weights, errors, activations | owed lab: glossary
 C15 normalisation before or after | owed sequences: Transformer and Mamba
@@ -301,7 +301,7 @@ errata 7 SiLU is older than Swish | owed course: cards of mistakes
 errata 8 GELU first, against its own defaults | owed course: cards of mistakes
 errata 9 covariate shift, and what BN does | owed course: cards of mistakes
 errata 10 dropout on weights is DropConnect | owed course: cards of mistakes
-errata 11 L2 is weight decay for plain SGD only | owed course: cards of mistakes
+errata 11 L2 is weight decay for plain SGD only | optim/rules: AdamW | owed course: cards of mistakes
 errata 12 E[ReLU²] is ½σ², Var is .341σ² | owed course: cards of mistakes
 errata 13 files that the course cites are our own | owed course: cards of mistakes
 errata 14 standardised is not normal | owed course: cards of mistakes
@@ -356,19 +356,19 @@ E8 BN training and evaluation; claims about BN | owed library: experiments of no
 E9 max or average; three interpolations | owed vision: experiments
 E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
 E11 20 or 56 layers | owed vision: experiments
-E12 Module: children, parameters, saving | owed library: snippets of the notes in TypeScript
+E12 Module: children, parameters, saving | nn/module: state dicts
 E13 augmentation, right and wrong | owed vision: experiments
 E14 one-hot or embedding | owed sequences: word vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
 E17 MLP on MNIST | owed library: MNIST and Fashion-MNIST
-E18 ADALINE and XOR; boundary of three activations; a sweep | owed library: classic models | owed library: sweeps
+E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | owed library: sweeps
 E19 momentum, rate, shuffling | owed library: experiment of momentum, rate and shuffling
 E20 first weights and rates on MNIST | owed library: experiment of first weights
 E21 parity | owed sequences: parity
 E22 RNN, GRU, LSTM: speed and memory | owed sequences: recurrent layers
 E23 vanishing by depth and five cures | owed library: experiment of depth
-E24 ADALINE: scaled or not, online or batch | owed library: classic models
+E24 ADALINE: scaled or not, online or batch | learn/classic: features on scales 1 and 1000: … | learn/classic: online and batch end at the same line; …
 E25 dropout and L2 | owed library: experiment of regularisation
 `,
   ),
@@ -469,26 +469,26 @@ sweep comparison chart | owed library: sweeps
     'features of the API',
     null,
     `
-Module.__init__/forward | owed library: Module
-auto-registration | owed library: Module
-Parameter(requires_grad) | owed library: Module
-parameters/named_parameters/children/modules/named_* | owed library: Module
-tree print | owed library: Module
-Sequential | owed library: Module
+Module.__init__/forward | nn/module: calls
+auto-registration | nn/module: registration
+Parameter(requires_grad) | nn/module: registration
+parameters/named_parameters/children/modules/named_* | nn/module: registration
+tree print | nn/module: print is the tree as PyTorch prints it
+Sequential | nn/module: registration
 functional | learn/formulas: activations
 zero_grad/backward/step | package/package: imports, computes and trains
 no_grad | grad/backward: noGrad records nothing, enableGrad inside does
-train/eval | owed library: Module
-buffers | owed library: Module
-state_dict | owed library: Module
-.to() | owed library: Module
-Dataset/DataLoader(shuffle,batch,workers) | owed library: data loading
-TensorDataset | owed library: data loading
+train/eval | nn/module: modes, freezing, conversion
+buffers | nn/module: registration
+state_dict | nn/module: state dicts
+.to() | nn/module: modes, freezing, conversion
+Dataset/DataLoader(shuffle,batch,workers) | data/loader: batches
+TensorDataset | data/dataset: TensorDataset
 transforms.Compose | owed vision: transforms
 LR-scheduler objects | owed library: schedules
 seeds | learn/missions: a seed repeats bit for bit
 progress bar | cli/cli: draws a bar on a terminal that fits its width and goes away
-per-parameter optimizer state | owed library: optimizers
+per-parameter optimizer state | optim/rules: Adam
 decoupled grad/update | grad/backward: autograd.grad
 forward+backward per layer | grad/custom: autograd.Function
 `,
@@ -517,15 +517,15 @@ dW1=Xᵀdh1 | learn/formulas: dW1 = Xᵀ dz1
 SiLU | learn/formulas: SiLU is x σ(x) …
 GELU×3 | learn/formulas: GELU: exact, …
 SGD | learn/missions: a step of training is gradient descent on the cross-entropy, by hand
-momentum | owed library: optimizers
-Adagrad | owed library: optimizers
-RMSProp | owed library: optimizers
-Adam with bias correction | owed library: optimizers
-AdamW | owed library: optimizers
+momentum | optim/rules: SGD
+Adagrad | optim/rules: Adagrad
+RMSProp | optim/rules: RMSprop
+Adam with bias correction | optim/rules: Adam
+AdamW | optim/rules: AdamW
 BN | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 dropout keep | owed library: conventions
-L2 | owed library: conventions
+L2 | optim/rules: SGD
 Xavier/He variance and uniform bounds | learn/numbers: He: 256 inputs … | owed library: initialisers
 fan_in/out for linear and conv | owed library: initialisers
 BN 4 steps and running update | learn/formulas: BN: …
@@ -539,8 +539,8 @@ h_t=tanh(W_ih x_t+W_hh h_{t−1}+b) | learn/formulas: vector RNN: …
 product of Jacobians | learn/formulas: vector RNN: …
 cosine similarity | learn/formulas: cosine similarity, and …
 king−man+woman | owed sequences: word vectors
-perceptron rule | owed library: classic models
-E and both LMS forms | learn/numbers: one step of ADALINE … | owed library: classic models
+perceptron rule | learn/classic: perceptron
+E and both LMS forms | learn/classic: online and batch end at the same line; … | learn/classic: one step from 0: …
 x←(x−μ)/(σ+ε) | data/generators: is scaled to mean 0 and standard deviation 1
 u_j=Σw_ji y_i+b_j | learn/numbers: AND with weights …
 z=Wa+b | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
@@ -554,7 +554,7 @@ batch (1/m)ΔAᵀ | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 (1/m)Δ1 | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 softmax Jacobian | learn/formulas: the softmax Jacobian …
 softmax(u−c) invariance | learn/formulas: the softmax Jacobian …
-Nesterov | owed library: optimizers
+Nesterov | optim/rules: SGD
 α_t=a/(b+t) | owed library: schedules
 activation and loss are separate nodes | learn/formulas: the network 2-4-4-2, rows X·W
 h=tanh(w1x+b1) | learn/formulas: scalar net …
