@@ -25,7 +25,7 @@ export async function useDevice(name: string): Promise<Device> {
   return getDevice(name);
 }
 
-/** The device of this name; it must be loaded. */
+/** The device of this name. One that is not loaded is an error that says how to load it. */
 export function getDevice(name: string): Device {
   let d = made.get(name);
   if (d === undefined) {

@@ -274,7 +274,10 @@ export class TensorCore {
     if (n.dtype !== 'float16' && n.dtype !== 'bfloat16') return raw;
     return Float32Array.from({ length: raw.length }, (_, i) => readElement(raw, n.dtype, i));
   }
-  /** Like dataSync, on any device; lets the event loop turn now and then. */
+  /**
+   * The elements in row-major order as a fresh typed array, when they have been computed; lets the event loop turn
+   * now and then.
+   */
   async data(): Promise<TypedArray> {
     const d = this.dataSync();
     await yieldSometimes();
@@ -293,7 +296,10 @@ export class TensorCore {
     }
     return scalarValue(this.dataSync(), this.dtype, 0) as number;
   }
-  /** The only element. */
+  /**
+   * The only element, as a number, when it has been computed; lets the event loop turn now and then. More than one
+   * element is an error.
+   */
   async item(): Promise<number> {
     const v = this.itemSync();
     await yieldSometimes();

@@ -191,7 +191,7 @@ export const zeros = (shape: number | readonly number[], options: TensorOptions 
 /** All ones; float32 unless a dtype is given. Shape: a size or a list of sizes, [] for a 0-d tensor. */
 export const ones = (shape: number | readonly number[], options: TensorOptions = {}): Tensor =>
   filled('ones', shape, 1, options, 'float32');
-/** Every element is `value`; dtype by the value as in PyTorch: float32 for fractions, int64 for integers is not inferred. */
+/** Every element is `value`. dtype: float32 for numbers, bool for booleans, unless given. */
 export const full = (
   shape: number | readonly number[],
   value: number | boolean,
@@ -251,7 +251,10 @@ function counted(n: number, start: number, step: number, dtype: DType, device: s
   const k = (v: number): Node => ops.constLike(i, v);
   return ops.add(ops.mul(i, k(step)), k(start));
 }
-/** `steps` numbers from start to end, both included. */
+/**
+ * `steps` numbers from start to end, both included, at equal distances. Shape (steps), float32 unless a dtype is
+ * given.
+ */
 export function linspace(start: number, end: number, steps: number, options: TensorOptions = {}): Tensor {
   if (!Number.isInteger(steps) || steps < 0)
     throw new ValueError('linspace', 'steps must be an integer >= 0', show(steps), '');
@@ -270,7 +273,7 @@ export function linspace(start: number, end: number, steps: number, options: Ten
     options,
   );
 }
-/** base^start … base^end. */
+/** `steps` numbers from base^start to base^end at equal ratios; base 10 unless given. Shape (steps). */
 export function logspace(
   start: number,
   end: number,
@@ -290,7 +293,10 @@ export function logspace(
     rest,
   );
 }
-/** The identity matrix, or its n × m part. */
+/**
+ * Ones on the diagonal of an n × m matrix (n × n unless m is given), zeros elsewhere. float32 unless a dtype is
+ * given.
+ */
 export function eye(n: number, m = n, options: TensorOptions = {}): Tensor {
   checkSizes('eye', [n, m]);
   const dtype = checkDType('eye', options.dtype, 'float32');

@@ -145,7 +145,7 @@ export const pow = (x: TensorLike, y: TensorLike): Tensor =>
 export const maximum = (x: TensorLike, y: TensorLike): Tensor => binaryOp(ops.maximum, x, y);
 /** The smaller of two, elementwise; NaN wins. */
 export const minimum = (x: TensorLike, y: TensorLike): Tensor => binaryOp(ops.minimum, x, y);
-/** x where the condition holds, else y. */
+/** x where the condition (bool) holds, else y; all three broadcast, and either may be a number. */
 export function where(condition: Tensor, x: TensorLike, y: TensorLike): Tensor {
   const [a, b] = promoted('where', [x, y]);
   return wrap(ops.where(boolNode('where', condition), a!, b!));

@@ -18,7 +18,10 @@ const sizes = (s: readonly (number | readonly number[])[]): readonly number[] =>
   Array.isArray(s[0]) ? s[0] : (s as readonly number[]);
 
 export class MovementTensor extends ReduceTensor {
-  /** The same elements under another shape; one size may be -1. Shares memory. */
+  /**
+   * The same elements in row-major order under another shape; one size may be -1 and is computed. Shares memory. A
+   * shape with another number of elements is an error.
+   */
   reshape(...shape: readonly number[] | [readonly number[]]): Tensor {
     const to = inferReshape('reshape', this.shape, sizes(shape));
     const from = this.shape;
@@ -40,7 +43,10 @@ export class MovementTensor extends ReduceTensor {
   viewAs(other: Tensor): Tensor {
     return this.reshape(other.shape);
   }
-  /** Dims in another order. */
+  /**
+   * Dims in another order: `permute(2, 0, 1)` of (A, B, C) is (C, A, B). Every dim once, negative ones count from the
+   * end. A view.
+   */
   permute(...order: readonly number[] | [readonly number[]]): Tensor {
     const o = sizes(order).map(d => normalizeDim('permute', d, this.ndim));
     if (o.length !== this.ndim || new Set(o).size !== o.length) {
@@ -57,7 +63,7 @@ export class MovementTensor extends ReduceTensor {
       (_, v) => mv.permute(v, mv.inverse(o)),
     );
   }
-  /** Two dims swapped. */
+  /** Two dims swapped: `transpose(0, 1)` of (M, N) is (N, M). A view. */
   transpose(a: number, b: number): Tensor {
     const x = normalizeDim('transpose', a, this.ndim);
     const y = normalizeDim('transpose', b, this.ndim);
@@ -165,12 +171,15 @@ export class MovementTensor extends ReduceTensor {
     const drop = dim === undefined ? this.shape.map((_, d) => d) : normalizeDims('squeeze', dim, this.ndim);
     return this.reshape(this.shape.filter((n, d) => n !== 1 || !drop.includes(d)));
   }
-  /** A new dim of size 1. */
+  /**
+   * A new dim of size 1 before dim `dim` of the result: `unsqueeze(0)` of (N) is (1, N), `unsqueeze(-1)` is (N, 1). A
+   * view.
+   */
   unsqueeze(dim: number): Tensor {
     const d = normalizeDim('unsqueeze', dim, this.ndim + 1);
     return this.reshape([...this.shape.slice(0, d), 1, ...this.shape.slice(d)]);
   }
-  /** Dims start … end as one. */
+  /** Dims start … end (all unless named) as one: `flatten(1)` of (N, C, H, W) is (N, C·H·W). */
   flatten(start = 0, end = -1): Tensor {
     if (this.ndim === 0) return this.reshape([1]);
     const a = normalizeDim('flatten', start, this.ndim);
@@ -508,7 +517,10 @@ function embedDiagonal(v: Node, base: Node, k: number): Node {
   return ops.where(diagonalMask(base, k), expand(shaped, base.shape), ops.constLike(v, 0));
 }
 
-/** Joins tensors along an existing dim; dtypes are promoted. */
+/**
+ * Joins tensors along an existing dim (0 unless named); dtypes are promoted. Other sizes must agree, or it is an
+ * error.
+ */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   const first = tensors[0];
   if (first === undefined) throw new ValueError('cat', 'at least one tensor is needed', 'an empty list', '');
@@ -522,7 +534,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   const nodes = list.map(t => ops.cast(t.node(), dtype));
   return nodes.length === 1 ? wrap(ops.alias(nodes[0]!)) : wrap(mv.cat(nodes, d));
 }
-/** Joins tensors of one shape along a new dim. */
+/** Joins tensors of one shape along a new dim (0 unless named): n tensors of shape (…) give (n, …). */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   const first = tensors[0];
   if (first === undefined)

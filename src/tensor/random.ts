@@ -46,10 +46,13 @@ function floats(
   return finish(ops.cast(draw(sizes(op, shape), kind, o), dtype), o);
 }
 
-/** Uniform in [0, 1). */
+/**
+ * Uniform in [0, 1), in steps of 2⁻²⁴. float32 unless a floating dtype is given; `generator` draws from another
+ * stream.
+ */
 export const rand = (shape: number | readonly number[], options: RandomOptions = {}): Tensor =>
   floats('rand', shape, 'uniform', options);
-/** Standard normal. */
+/** Standard normal: mean 0, standard deviation 1. float32 unless a floating dtype is given. */
 export const randn = (shape: number | readonly number[], options: RandomOptions = {}): Tensor =>
   floats('randn', shape, 'normal', options);
 /** Uniform in [0, 1), with the shape, dtype and device of x. */
@@ -58,7 +61,10 @@ export const randLike = (x: Tensor, options: RandomOptions = {}): Tensor =>
 /** Standard normal, with the shape, dtype and device of x. */
 export const randnLike = (x: Tensor, options: RandomOptions = {}): Tensor =>
   randn(x.shape, { dtype: x.dtype, device: x.device, ...options });
-/** Integers in [low, high), int64. */
+/**
+ * Integers in [low, high), all equally likely; int64 unless a dtype is given. Bounds that are no integers, or high ≤
+ * low, are an error.
+ */
 export function randint(
   low: number,
   high: number,
@@ -118,7 +124,7 @@ export function bernoulli(p: Tensor, options: RandomOptions = {}): Tensor {
     .lt(p)
     .to(p.dtype);
 }
-/** 0 … n−1 in random order, int64. */
+/** 0 … n−1 in random order, every order equally likely. Shape (n), int64. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
   checkSizes('randperm', [n]);
   return rand(n, options)

@@ -11,7 +11,7 @@ import { take } from '../ir/ops/index.ts';
 import { reshape } from '../ir/ops/movement.ts';
 import * as red from '../ir/ops/reduce.ts';
 import { wrap } from './core.ts';
-import { ElementwiseTensor } from './elementwise.ts';
+import { InplaceTensor } from './inplace.ts';
 import { floatNode } from './operand.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -29,7 +29,7 @@ export interface ValuesIndices {
 
 const me = (t: unknown): Tensor => t as Tensor;
 
-export class ReduceTensor extends ElementwiseTensor {
+export class ReduceTensor extends InplaceTensor {
   private dimsOf(op: string, dim: Dims | null | undefined): number[] {
     return normalizeDims(op, dim ?? undefined, this.ndim);
   }
@@ -39,7 +39,10 @@ export class ReduceTensor extends ElementwiseTensor {
     return isFloat(x.dtype) ? x : ops.cast(x, 'int64');
   }
 
-  /** Σ x over dims (all by default). */
+  /**
+   * Σ x over dims: all of them unless `dim` names one or several; `keepdim` leaves them with size 1. Integers and
+   * bools are summed as int64 unless a dtype is given.
+   */
   sum(dim?: Dims | null, options: ReduceOptions = {}): Tensor {
     return wrap(red.sum(this.summed(options.dtype), this.dimsOf('sum', dim), options.keepdim ?? false));
   }
@@ -48,17 +51,23 @@ export class ReduceTensor extends ElementwiseTensor {
     const x = this.node();
     return wrap(ops.where(ops.ne(x, x), ops.constLike(x, 0), x)).sum(dim, options);
   }
-  /** Π x over dims. */
+  /** Π x over dims: all of them unless `dim` names some; `keepdim` leaves them with size 1. */
   prod(dim?: Dims | null, options: ReduceOptions = {}): Tensor {
     return wrap(red.prod(this.summed(options.dtype), this.dimsOf('prod', dim), options.keepdim ?? false));
   }
-  /** The arithmetic mean over dims. */
+  /**
+   * (1/n) Σ x over dims: all of them unless `dim` names some; `keepdim` leaves them with size 1. Integers are an
+   * error: convert first, or give a dtype.
+   */
   mean(dim?: Dims | null, options: ReduceOptions = {}): Tensor {
     const x = options.dtype === undefined ? this.node() : ops.cast(this.node(), options.dtype);
     needsFloat('mean', x.dtype);
     return wrap(red.mean(x, this.dimsOf('mean', dim), options.keepdim ?? false));
   }
-  /** Σ(x − mean)² / (n − correction). */
+  /**
+   * Σ(x − mean)² / (n − correction) over dims. Default correction 1, the variance of a sample; 0 is that of a
+   * population.
+   */
   var(dim?: Dims | null, options: { correction?: number; keepdim?: boolean } = {}): Tensor {
     const { correction = 1, keepdim = false } = options;
     const x = this.node();
@@ -68,7 +77,7 @@ export class ReduceTensor extends ElementwiseTensor {
     const count = Math.max(0, red.countOf(x, dims) - correction);
     return wrap(ops.div(red.sum(ops.square(d), dims, keepdim), ops.constLike(x, count)));
   }
-  /** The root of the variance; the gradient is 0 where all values are equal. */
+  /** The root of `var`, with its options; the gradient is 0 where all values are equal. */
   std(dim?: Dims | null, options: { correction?: number; keepdim?: boolean } = {}): Tensor {
     const v = this.var(dim, options).node();
     return wrap(root(v, x => ops.sqrt(x)));
@@ -189,14 +198,14 @@ export class ReduceTensor extends ElementwiseTensor {
     );
   }
 
-  /** eˣ / Σ eˣ along a dim. */
+  /** eˣ / Σ eˣ along a dim: numbers in (0, 1) of sum 1. The largest x is taken out first, so nothing overflows. */
   softmax(dim: number, options: { dtype?: DType } = {}): Tensor {
     const x = options.dtype === undefined ? this.node() : ops.cast(this.node(), options.dtype);
     needsFloat('softmax', x.dtype);
     if (x.shape.length === 0) return wrap(ops.exp(ops.sub(x, x)));
     return wrap(fused.softmax(x, normalizeDim('softmax', dim, this.ndim)));
   }
-  /** ln softmax(x) along a dim. */
+  /** ln softmax(x) = x − ln Σ eˣ along a dim, without overflow. */
   logSoftmax(dim: number, options: { dtype?: DType } = {}): Tensor {
     const x = options.dtype === undefined ? this.node() : ops.cast(this.node(), options.dtype);
     needsFloat('logSoftmax', x.dtype);

@@ -13,18 +13,23 @@ import type { Tensor } from './tensor.ts';
 const me = (t: unknown): Tensor => t as Tensor;
 
 export class SortTensor extends IndexTensor {
-  /** The positions that sort along a dim (stable; NaN counts as the largest). */
+  /** The positions that sort along a dim: int64, the last dim unless named. Stable; NaN counts as the largest. */
   argsort(dim = -1, options: { descending?: boolean } = {}): Tensor {
     const d = normalizeDim('argsort', dim, this.ndim);
     if (this.ndim === 0) return me(this).mul(0).to('int64');
     return wrap(argsort(this.node(), d, options.descending ?? false));
   }
-  /** Values in order along a dim, and where they came from. */
+  /**
+   * { values, indices }: values in order along a dim (the last unless named), and where they came from. Stable.
+   */
   sort(dim = -1, options: { descending?: boolean } = {}): ValuesIndices {
     const indices = this.argsort(dim, options);
     return { values: this.ndim === 0 ? me(this).clone() : this.gather(dim, indices), indices };
   }
-  /** The k largest (or smallest) values along a dim, in order, and their positions. */
+  /**
+   * { values, indices }: the k largest values along a dim (the last unless named; the smallest with `largest:
+   * false`), in order. Shape: the dim has size k. k beyond its size is an error.
+   */
   topk(k: number, options: { dim?: number; largest?: boolean } = {}): ValuesIndices {
     const { dim = -1, largest = true } = options;
     const d = normalizeDim('topk', dim, this.ndim);
