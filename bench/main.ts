@@ -66,7 +66,7 @@ console.log(`\nsaved: ${save(saved)}`);
 process.exit(0);
 
 async function measure(
-  { workload, spec, flop }: Workload,
+  { workload, spec, flop, samples: through }: Workload,
   tenon: readonly Measured[],
   peers: readonly Measured[],
 ): Promise<Row[]> {
@@ -96,9 +96,15 @@ async function measure(
       threads: t.threads,
       ms: ms(t),
       ...(flop === undefined ? {} : { gflops: round(flop / ms(t) / 1e6) }),
+      ...(through === undefined ? {} : { samplesPerSecond: round((through / ms(t)) * 1e3) }),
       peers: Object.fromEntries(beside.map(p => [p.name, ms(p)])),
     };
   });
+}
+
+function rate({ gflops, samplesPerSecond }: Row): string {
+  if (gflops !== undefined) return `${gflops.toFixed(1)} GFLOP/s`;
+  return samplesPerSecond === undefined ? '' : `${(samplesPerSecond / 1000).toFixed(0)}k samples/s`;
 }
 
 function print(measured: readonly Row[], peers: readonly Measured[]): void {
@@ -109,12 +115,12 @@ function print(measured: readonly Row[], peers: readonly Measured[]): void {
   };
   console.log(
     table(
-      ['workload', 'threads', 'tenon', 'GFLOP/s', ...names.map(n => `${n} (ratio)`)],
+      ['workload', 'threads', 'tenon', 'rate', ...names.map(n => `${n} (ratio)`)],
       measured.map(r => [
         r.workload,
         String(r.threads),
         duration(r.ms),
-        r.gflops?.toFixed(1) ?? '',
+        rate(r),
         ...names.map(n => beside(r, n)),
       ]),
     ),

@@ -12,6 +12,7 @@ export interface Row {
   readonly threads: number;
   readonly ms: number;
   readonly gflops?: number;
+  readonly samplesPerSecond?: number;
   /** Milliseconds of the others in the same run. */
   readonly peers: Readonly<Record<string, number>>;
 }

@@ -1,5 +1,6 @@
 // Tenon itself, through its public API only. TENON_THREADS chooses the threads.
 
+import { DataLoader, TensorDataset } from '../src/data/index.ts';
 import {
   Adam,
   compile,
@@ -14,7 +15,7 @@ import {
   zeros,
 } from '../src/index.ts';
 import { batches, type Step, serve } from './serve.ts';
-import type { Gemm, Mlp, Spec } from './workloads.ts';
+import type { Gemm, Loading, Mlp, Spec } from './workloads.ts';
 
 const device = getDevice(defaultDevice());
 manualSeed(0);
@@ -58,6 +59,21 @@ function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
   };
 }
 
+function loading({ images, features, batch }: Loading): Step {
+  const x = Float32Array.from({ length: images * features }, (_, i) => (i % 256) / 255);
+  const y = BigInt64Array.from({ length: images }, (_, i) => BigInt(i % 10));
+  const dataset = new TensorDataset(
+    { data: x, shape: [images, features], dtype: 'float32' },
+    { data: y, shape: [images], dtype: 'int64' },
+  );
+  const loader = new DataLoader(dataset, { batchSize: batch, shuffle: true });
+  return () => {
+    let seen = 0;
+    for (const [x, y] of loader) seen += x.shape[0]! + 0 * y.shape[0]!;
+    if (seen !== images) throw new Error(`${seen} of ${images} samples came`);
+  };
+}
+
 const gelu = (x: Tensor) => x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
 /** Layer normalization in plain operations: it becomes one kernel. */
 function layerNorm(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
@@ -83,6 +99,8 @@ function prepare(spec: Spec): Step {
       const [weight, bias] = [tensor(new Float32Array(spec.cols).fill(1)), zeros([spec.cols])];
       return () => layerNorm(x, weight, bias).realize();
     }
+    case 'dataloader':
+      return loading(spec);
     case 'gelu-sum': {
       const x = randn([spec.size]).realize();
       return () => gelu(x.mul(2).add(1)).sum().itemSync();

@@ -28,13 +28,22 @@ export interface GeluSum {
   readonly kind: 'gelu-sum';
   readonly size: number;
 }
-export type Spec = Gemm | Mlp | Rowwise | GeluSum;
+/** One epoch of a shuffled loader over images with labels in memory: every batch made, nothing done with it. */
+export interface Loading {
+  readonly kind: 'dataloader';
+  readonly images: number;
+  readonly features: number;
+  readonly batch: number;
+}
+export type Spec = Gemm | Mlp | Rowwise | GeluSum | Loading;
 
 export interface Workload {
   readonly workload: string;
   readonly spec: Spec;
   /** Multiply-adds counted twice; only where the rate is what one compares. */
   readonly flop?: number;
+  /** Samples that go through; only where the rate is what one compares. */
+  readonly samples?: number;
 }
 
 /** Forward, input gradients of all layers but the first, weight gradients: multiply-adds counted twice. */
@@ -88,5 +97,12 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
     { workload: 'softmax-4096x1024', spec: { kind: 'softmax', rows: 4096, cols: 1024 } },
     { workload: 'layernorm-4096x1024', spec: { kind: 'layernorm', rows: 4096, cols: 1024 } },
     { workload: 'elementwise-gelu-sum-4M', spec: { kind: 'gelu-sum', size: 4_000_000 } },
+  ],
+  dataloader: [
+    {
+      workload: 'dataloader-mnist-b128-shuffled',
+      spec: { kind: 'dataloader', images: 60_000, features: 784, batch: 128 },
+      samples: 60_000,
+    },
   ],
 };

@@ -45,6 +45,17 @@ def mlp(s):
     return step
 
 
+def loading(s):
+    n = s["images"]
+    data = torch.utils.data.TensorDataset(torch.randn(n, s["features"]), torch.randint(0, 10, (n,)))
+    loader = torch.utils.data.DataLoader(data, batch_size=s["batch"], shuffle=True)
+
+    def epoch(i):
+        assert sum(len(x) for x, y in loader) == n
+
+    return epoch
+
+
 def prepare(s):
     kind = s["kind"]
     if kind == "gemm":
@@ -57,6 +68,8 @@ def prepare(s):
     if kind == "layernorm":
         x, w, b = torch.randn(s["rows"], s["cols"]), torch.ones(s["cols"]), torch.zeros(s["cols"])
         return lambda i: F.layer_norm(x, (s["cols"],), w, b)
+    if kind == "dataloader":
+        return loading(s)
     if kind == "gelu-sum":
         x = torch.randn(s["size"])
         return lambda i: F.gelu(x * 2 + 1).sum().item()
