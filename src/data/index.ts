@@ -58,3 +58,5 @@ export {
   TimeOrderedBatchSampler,
   WeightedRandomSampler,
 } from './sampler.ts';
+export { serveWorker, workerInfo } from './worker.ts';
+export { datasetFrom, WorkerError } from './workers.ts';

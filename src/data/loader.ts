@@ -4,6 +4,7 @@
 import { show, ValueError } from '../base/errors.ts';
 import { defaultGenerator, type Generator } from '../tensor/random.ts';
 import { yieldSometimes } from '../tensor/yield.ts';
+import { Chunks } from './chunks.ts';
 import { type Collated, defaultCollate } from './collate.ts';
 import { type Dataset, type IterableDataset, isIterableDataset } from './dataset.ts';
 import { fetchBatch, type Job, orderGenerator } from './fetch.ts';
@@ -14,6 +15,7 @@ import {
   SequentialSampler,
   SimpleBatchSampler,
 } from './sampler.ts';
+import { WorkerError, WorkerPool } from './workers.ts';
 
 export interface DataLoaderOptions<T, B> {
   /** Samples in a batch. Default 1. */
@@ -30,6 +32,10 @@ export interface DataLoaderOptions<T, B> {
   readonly collate?: (samples: T[]) => B;
   /** One number of this stream is the seed of an epoch. Default: the stream that `manualSeed` restarts. */
   readonly generator?: Generator;
+  /** Worker threads that fetch batches ahead; the data set must come from `datasetFrom`. Default 0: in this thread. */
+  readonly numWorkers?: number;
+  /** Batches that each worker fetches ahead. Default 2. */
+  readonly prefetchFactor?: number;
 }
 
 /** Where a loader stands: plain JSON. */
@@ -75,6 +81,9 @@ export class DataLoader<T, B = Collated<T>> {
   readonly batchSize: number;
   private readonly dropLast: boolean;
   private readonly collate: ((samples: T[]) => B) | undefined;
+  private readonly numWorkers: number;
+  private readonly prefetchFactor: number;
+  private pool: WorkerPool | null = null;
   private readonly generator: Generator | null;
   /** Null for a stream. */
   private readonly batchSampler: BatchSampler | null;
@@ -86,13 +95,20 @@ export class DataLoader<T, B = Collated<T>> {
   private current: Run | null = null;
 
   constructor(dataset: Dataset<T> | IterableDataset<T>, options: DataLoaderOptions<T, B> = {}) {
-    const { batchSize = 1, dropLast = false } = options;
-    if (!Number.isInteger(batchSize) || batchSize < 1)
-      throw new ValueError('DataLoader', 'batchSize must be an integer >= 1', show(batchSize), '');
+    const { batchSize = 1, dropLast = false, numWorkers = 0, prefetchFactor = 2 } = options;
+    for (const [name, v, least] of [
+      ['batchSize', batchSize, 1],
+      ['numWorkers', numWorkers, 0],
+      ['prefetchFactor', prefetchFactor, 1],
+    ] as const)
+      if (!Number.isInteger(v) || v < least)
+        throw new ValueError('DataLoader', `${name} must be an integer >= ${least}`, show(v), '');
     this.dataset = dataset;
     this.batchSize = batchSize;
     this.dropLast = dropLast;
     this.collate = options.collate;
+    this.numWorkers = numWorkers;
+    this.prefetchFactor = prefetchFactor;
     this.generator = options.generator ?? null;
     this.batchSampler = batchSamplerOf(dataset, options, batchSize, dropLast);
   }
@@ -106,6 +122,7 @@ export class DataLoader<T, B = Collated<T>> {
 
   /** The batches of an epoch, for samples that are there at once. */
   *[Symbol.iterator](): IterableIterator<B> {
+    if (this.numWorkers > 0) this.refuseSync('workers');
     const run = this.begin();
     for (const batch of this.pieces(run)) {
       if (batch instanceof Promise) {
@@ -120,12 +137,18 @@ export class DataLoader<T, B = Collated<T>> {
   /** The batches of an epoch; waits for samples where need be. */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<B> {
     const run = this.begin();
-    for await (const batch of this.asyncPieces(run)) {
+    for await (const batch of this.numWorkers > 0 ? this.fromWorkers(run) : this.asyncPieces(run)) {
       await yieldSometimes();
       this.advance(run);
       yield batch;
     }
     this.end(run);
+  }
+
+  /** Ends the workers; the next loop starts them again. Without it they wait for the next loop, and end with the process. */
+  close(): void {
+    this.pool?.close();
+    this.pool = null;
   }
 
   /** The position, as plain JSON. */
@@ -217,6 +240,29 @@ export class DataLoader<T, B = Collated<T>> {
       if (chunks.add(sample)) yield this.join(chunks.take());
     if (chunks.rest && !this.dropLast) yield this.join(chunks.take());
   }
+  private async *fromWorkers(run: Run): AsyncIterable<B> {
+    const { dataset, batchSize, dropLast, collate } = this;
+    if (this.pool === null) {
+      this.pool = new WorkerPool(dataset, this.numWorkers, this.prefetchFactor);
+      forgotten.register(this, this.pool);
+    }
+    const { pool } = this;
+    const raw = collate !== undefined;
+    const stream = isIterableDataset(dataset);
+    const found = stream
+      ? pool.stream({ seed: run.seed, batchSize, dropLast, raw })
+      : pool.batches(this.jobs(run), raw);
+    let skip = stream ? run.from : 0;
+    try {
+      for await (const batch of found) {
+        if (skip-- > 0) continue;
+        yield raw ? collate(batch as T[]) : (batch as B);
+      }
+    } catch (e) {
+      if (e instanceof WorkerError && this.pool === pool) this.close();
+      throw e;
+    }
+  }
   private join(samples: T[]): B {
     return (this.collate ?? (defaultCollate as unknown as (samples: T[]) => B))(samples);
   }
@@ -225,32 +271,8 @@ export class DataLoader<T, B = Collated<T>> {
   }
 }
 
-/** Cuts a stream into batches, leaving out those that were handed out before. */
-class Chunks<T> {
-  private readonly size: number;
-  private skip: number;
-  private samples: T[] = [];
-  constructor(size: number, from: number) {
-    this.size = size;
-    this.skip = size * from;
-  }
-  /** Whether the batch is full now. */
-  add(sample: T): boolean {
-    if (this.skip > 0) {
-      this.skip--;
-      return false;
-    }
-    return this.samples.push(sample) === this.size;
-  }
-  get rest(): boolean {
-    return this.samples.length > 0;
-  }
-  take(): T[] {
-    const { samples } = this;
-    this.samples = [];
-    return samples;
-  }
-}
+/** Workers of loaders that nobody holds any more are ended. */
+const forgotten = new FinalizationRegistry<WorkerPool>(pool => pool.close());
 
 /** One draw of the stream, as a seed of 53 bits. */
 function drawSeed(g: Generator): number {
