@@ -61,12 +61,15 @@ class Remote {
     this.pending.clear();
   }
   ask(request: { kind: 'batch'; job: Job; raw: boolean } | { kind: 'next' }): Promise<unknown> {
-    if (this.gone !== null) return Promise.reject(this.gone);
     const ticket = this.tickets++;
-    this.thread.hold(true);
-    const answer = new Promise((resolve, reject) => this.pending.set(ticket, { resolve, reject }));
+    const answer = new Promise((resolve, reject) => {
+      if (this.gone !== null) reject(this.gone);
+      else this.pending.set(ticket, { resolve, reject });
+    });
     // A failure is thrown where the batch is awaited, which may be later.
     answer.catch(() => {});
+    if (this.gone !== null) return answer;
+    this.thread.hold(true);
     this.thread.post({ ...request, ticket } as Request);
     return answer;
   }
