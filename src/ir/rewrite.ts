@@ -48,17 +48,18 @@ export function rewrite(
 ): Node[] {
   const table = new NodeTable();
   const done = new Map<Node, Node>();
-  // What replaces a node takes its place in the program: `age` is the serial of the node that is being replaced.
+  // What replaces a node takes its place in the program: `age` is the place of the node that is being replaced.
   const visit = (root: Node, age = Number.POSITIVE_INFINITY): Node => {
     for (const n of toposort([root], x => x.value !== null || done.has(x))) {
       if (done.has(n)) continue;
-      const m = table.intern(settle(n));
-      m.serial = Math.min(m.serial, n.serial, age);
+      const place = Math.min(n.serial, age);
+      const m = table.intern(settle(n, place));
+      m.serial = Math.min(m.serial, place);
       done.set(n, m);
     }
     return done.get(root)!;
   };
-  const settle = (n: Node): Node => {
+  const settle = (n: Node, place: number): Node => {
     if (n.value !== null) return n;
     let out = n;
     if (n.src.length > 0) {
@@ -67,7 +68,7 @@ export function rewrite(
     }
     for (const rule of rules) {
       const next = rule(out);
-      if (next !== null) return visit(next, n.serial);
+      if (next !== null) return visit(next, place);
     }
     return out;
   };

@@ -85,7 +85,7 @@ const fold: Rule[] = [
 
 /** A reduction this large with so few results is cut in two, so that threads can share it (the cut depends on shape only). */
 const SPLIT_FROM = 32768;
-const FEW_RESULTS = 64;
+const FEW_RESULTS = 32;
 const CHUNKS = 64;
 const splitReductions: Rule[] = [
   n => {

@@ -247,10 +247,7 @@ class Fuser {
     if (kind === 'reduce') {
       if (drafts.size > 1 || uses.length > 1 || !this.roomIn(uses)) return false;
       const use = uses[0]!;
-      const at = this.hoist(
-        use,
-        (n.attrs as ReduceAttrs).dims.map(d => n.src[0]!.shape[d]!),
-      );
+      const at = this.hoist(use, rangesOf(n));
       if (at === null) return false;
       return this.passOn(n, [{ ...use, scope: at }]);
     }
@@ -280,16 +277,19 @@ class Fuser {
   /** Where the loops of a reduction go: right inside the loops it depends on. Null where that would repeat work. */
   private hoist(use: Use, sizes: readonly number[]): Scope | null {
     const d = use.draft;
-    if (d.core !== null || d.kind !== 'loop' || d.loops >= MAX_LOOPS) return null;
-    const place = placeOf(use);
-    if (place === null) return null;
-    // Much work inside few outer loops leaves the other threads idle: better a kernel of its own.
-    const row = sizes.reduce((p, s) => p * s, 1);
-    if (place.rootRows < FEW_ROWS && place.rows * row >= MUCH) return null;
-    if (!this.splitAt(d, place)) return null;
+    const place = this.placeInside(use, sizes);
+    if (place === null || !this.splitAt(d, place)) return null;
     d.hasReduce = true;
     d.loops += sizes.length;
     return place.scope();
+  }
+  private placeInside(use: Use, sizes: readonly number[]): Place | null {
+    const d = use.draft;
+    if (d.core !== null || d.kind !== 'loop' || d.loops >= MAX_LOOPS) return null;
+    const place = placeOf(use);
+    // Much work inside few outer loops leaves the other threads idle: better a kernel of its own.
+    const row = sizes.reduce((p, s) => p * s, 1);
+    return place === null || (place.rootRows < FEW_ROWS && place.rows * row >= MUCH) ? null : place;
   }
   /** The scope right inside the loops that a value depends on, with the others further in. */
   private outward(use: Use): Scope | null {
@@ -418,10 +418,7 @@ class Fuser {
       this.addWriter(n, host.draft);
       host.draft.stores.push({ node: n, at: host.at, scope: host.scope });
       if (n.op.kind === 'reduce') {
-        const at = this.hoist(
-          host,
-          (n.attrs as ReduceAttrs).dims.map(k => n.src[0]!.shape[k]!),
-        );
+        const at = this.hoist(host, rangesOf(n));
         if (at === null || !this.passOn(n, [{ ...host, scope: at }])) throw new NeedsMemory(n);
       } else if (!this.passOn(n, [host]))
         throw new Error(`fuse: ${n.op.name} cannot be computed where it was read`);
@@ -477,7 +474,7 @@ class Fuser {
       if (uses.some(o => o.draft === d && o.need !== 'value')) continue;
       if (u.need !== 'value' || d.kind !== 'loop' || u.scope.parent !== null) continue;
       if (d.stores.length >= 8 || d.inlined > MAX_INLINED / 2) continue;
-      if (kind === 'reduce' && d.core !== null) continue;
+      if (kind === 'reduce' && this.placeInside(u, rangesOf(n)) === null) continue;
       if (d.core !== null && d.stores.length >= 3) continue;
       // A costly value that the kernel also needs elsewhere in a row would be computed there again.
       if (costly && uses.some(o => o !== u && o.draft === d)) continue;
@@ -619,6 +616,8 @@ class Fuser {
   }
 }
 
+/** Sizes of the dims that a reduction runs over. */
+const rangesOf = (n: Node): number[] => (n.attrs as ReduceAttrs).dims.map(d => n.src[0]!.shape[d]!);
 /** Whether the use runs over exactly the elements of n, as most do: a quick answer to how often it is evaluated. */
 function sameRun(u: Use, n: Node): boolean {
   const [store] = u.draft.stores;
