@@ -261,7 +261,7 @@ const MAX_CAPTURES = 64;
  * each call, captured numbers are constants. The second call with a structure records once more and compares: what
  * differs without being an argument is an error that names it.
  */
-export function compile<A extends unknown[], R>(fn: (...args: A) => R): Compiled<A, R> {
+export function compile<A extends unknown[] = Tensor[], R = unknown>(fn: (...args: A) => R): Compiled<A, R> {
   const table = new Map<string, Captured[]>();
   const stats = { traces: 0, captures: 0, kernels: 0 };
   /** The numbers of the call in progress: Scalars read them. */

@@ -218,11 +218,11 @@ function differentiated(
  *
  * Like torch.func.grad. Throws a GradError where fn returns no scalar or changes an argument in place.
  */
-export function grad<A extends unknown[], X, const N extends Argnums = 0>(
+export function grad<A extends unknown[] = Tensor[], X = unknown, const N extends Argnums = 0>(
   fn: (...args: A) => readonly [Tensor, X],
   options: { readonly argnums?: N; readonly hasAux: true },
 ): (...args: A) => [At<A, NoInfer<N>>, X];
-export function grad<A extends unknown[], const N extends Argnums = 0>(
+export function grad<A extends unknown[] = Tensor[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options?: { readonly argnums?: N; readonly hasAux?: false },
 ): (...args: A) => At<A, NoInfer<N>>;
@@ -239,11 +239,11 @@ export function grad(
 /**
  * Like `grad`, but returns [value, gradient], or [[value, aux], gradient] with `hasAux`: both from one pass.
  */
-export function valueAndGrad<A extends unknown[], X, const N extends Argnums = 0>(
+export function valueAndGrad<A extends unknown[] = Tensor[], X = unknown, const N extends Argnums = 0>(
   fn: (...args: A) => readonly [Tensor, X],
   options: { readonly argnums?: N; readonly hasAux: true },
 ): (...args: A) => [[Tensor, X], At<A, NoInfer<N>>];
-export function valueAndGrad<A extends unknown[], const N extends Argnums = 0>(
+export function valueAndGrad<A extends unknown[] = Tensor[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options?: { readonly argnums?: N; readonly hasAux?: false },
 ): (...args: A) => [Tensor, At<A, NoInfer<N>>];

@@ -32,11 +32,11 @@ const units = (x: Tensor): Tensor =>
  * may be trees: the Jacobian then has the form of the result, with the form of the argument at each of its tensors (a
  * list of forms where `argnums` is a list). Nests: `jacobian(jacobian(fn))` has all second derivatives.
  */
-export function jacobian<A extends unknown[], const N extends Argnums = 0>(
+export function jacobian<A extends unknown[] = Tensor[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options?: JacobianOptions<N> & { readonly hasAux?: false },
 ): (...args: A) => At<A, NoInfer<N>>;
-export function jacobian<A extends unknown[], R, const N extends Argnums = 0>(
+export function jacobian<A extends unknown[] = Tensor[], R = unknown, const N extends Argnums = 0>(
   fn: (...args: A) => R,
   options?: JacobianOptions<N>,
 ): (...args: A) => unknown;
@@ -94,7 +94,7 @@ function byColumns(level: Level, outputs: readonly Tensor[], inputs: readonly Te
  * `hessian(fn)(x)` is torch.func.hessian(fn)(x): forward over reverse. With a list as `argnums`, or trees as arguments,
  * the result is a form of forms, as of jacobian(jacobian(fn)).
  */
-export function hessian<A extends unknown[], const N extends Argnums = 0>(
+export function hessian<A extends unknown[] = Tensor[], const N extends Argnums = 0>(
   fn: (...args: A) => Tensor,
   options: { readonly argnums?: N } = {},
 ): (...args: A) => At<A, NoInfer<N>> {

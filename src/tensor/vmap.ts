@@ -83,7 +83,7 @@ class ExampleScope implements Recording {
  *
  * Like torch.vmap. Throws where batch sizes differ, or where fn reads values (item, nonzero) or changes outside tensors.
  */
-export function vmap<A extends unknown[], R>(
+export function vmap<A extends unknown[] = Tensor[], R = unknown>(
   fn: (...args: A) => R,
   options: VmapOptions = {},
 ): (...args: A) => R {

@@ -13,6 +13,7 @@ import {
   tensor,
   valueAndGrad,
   vjp,
+  vmap,
 } from '../../src/index.ts';
 import { firstWrong, numbers } from '../support.ts';
 
@@ -124,6 +125,21 @@ for (const [mode, { device, run }] of Object.entries(modes)) {
 }
 
 describe('arguments and results of transforms', () => {
+  it('parameters of a bare arrow are tensors', () => {
+    const x = tensor([1, 2]);
+    const square: Tensor = grad(t => t.square().sum())(x);
+    const product: Tensor = grad((t, u) => t.mul(u).sum(), { argnums: 1 })(x, x);
+    const all: Tensor = jacobian(t => t.square())(x);
+    const second: Tensor = hessian(t => t.pow(3).sum())(x);
+    const [value, slope]: [Tensor, Tensor] = valueAndGrad(t => t.square().sum())(x);
+    const batch: Tensor = vmap(t => t.mul(2))(x);
+    const step: Tensor = compile(t => t.mul(2))(x);
+    for (const t of [square, slope, batch, step]) near(t, [2, 4]);
+    near(product, [1, 2]);
+    near(all, [2, 0, 0, 4]);
+    near(second, [6, 0, 0, 12]);
+    near(value, [5]);
+  });
   const t = (v: Parameters<typeof tensor>[0]): Tensor => tensor(v, { dtype: 'float64' });
 
   it('argnums chooses arguments: one, or a list', () => {
