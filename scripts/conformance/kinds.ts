@@ -5,7 +5,7 @@ import { autograd, type DType, noGrad, type Tensor, tensor } from '../../src/ind
 import { callTorch } from './call.ts';
 import { compare, flatten, Missing } from './check.ts';
 import { type Case, decode, type Step, type Stored, toTensor, WholeFloat } from './format.ts';
-import { runOptim, runOptimNames } from './optim.ts';
+import { runOptim, runOptimNames, runScheduler } from './optim.ts';
 import { runProperty } from './properties.ts';
 
 type Store = ReadonlyMap<string, Stored>;
@@ -18,7 +18,7 @@ export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> =
   property: runProperty,
   module: c => missing(c, 'there are no layers yet'),
   names: c => (c.op.startsWith('optim.') ? runOptimNames(c) : missing(c, 'there are no layers yet')),
-  lr_scheduler: c => missing(c, 'there are no learning-rate schedules yet'),
+  lr_scheduler: runScheduler,
   init: c => missing(c, 'there are no initialisers yet'),
   init_dist: c => missing(c, 'there are no initialisers yet'),
   init_dist_module: c => missing(c, 'there are no layers yet'),

@@ -108,3 +108,73 @@ function rosenbrock(c: Case, stored: ReadonlyMap<string, Stored>, Class: Optimiz
   compareValues('trajectory', trajectory, stored.get(outputs.trajectory!)!, c.tolerance);
   if (outputs.losses !== undefined) compareValues('losses', losses, stored.get(outputs.losses)!, c.tolerance);
 }
+
+interface Scheduler {
+  step(argument?: number): void;
+}
+interface SchedulerSpec {
+  readonly op: string;
+  readonly kwargs: Readonly<Options>;
+}
+interface SchedulerCase extends SchedulerSpec {
+  readonly optimizer: { readonly op: string; readonly groups: readonly Options[] };
+  readonly steps: number;
+  readonly lrs: readonly (readonly number[])[];
+  readonly momenta?: readonly (readonly number[])[];
+  readonly metrics?: readonly number[];
+  readonly step_args?: readonly number[];
+  readonly tolerance: Case['tolerance'];
+}
+
+/** T_max is tMax; functions are written as expressions in epoch or x, in Python's words. */
+function schedulerOptions(kwargs: Readonly<Options>): Options {
+  const out = Object.entries(kwargs).map(([k, v]) => {
+    const key = camel(k.startsWith('T_') ? `t${k.slice(1)}` : k);
+    if (k === 'lr_lambda') return [key, Array.isArray(v) ? v.map(formula) : formula(v)];
+    return [key, k === 'scale_fn' ? formula(v) : v];
+  });
+  return Object.fromEntries(out);
+}
+const formula = (text: unknown): ((x: number) => number) => {
+  const body = String(text)
+    .replace(/^lambda \w+:/, '')
+    .replace(/\b(?:math|np)\.(\w+)/g, (_, f: string) => (f === 'pi' ? 'Math.PI' : `Math.${f}`))
+    .replace(/\b(min|max|abs)\(/g, 'Math.$1(')
+    .replace(/(\w+|\([^()]*\)) ?\/\/ ?(\w+)/g, 'Math.floor($1 / $2)')
+    .replace(/(.+?) if (.+?) else (.+)/, '($2) ? ($1) : ($3)');
+  return new Function('epoch', 'x', `x ??= epoch; return ${body}`) as (x: number) => number;
+};
+
+function makeScheduler({ op, kwargs }: SchedulerSpec, optimizer: Optimizer): Scheduler {
+  const Class = find<new (target: unknown, options?: Options) => Scheduler>({ op });
+  const parts = (kwargs.schedulers as SchedulerSpec[] | undefined)?.map(s => makeScheduler(s, optimizer));
+  if (op.endsWith('ChainedScheduler')) return new Class(parts);
+  return new Class(
+    optimizer,
+    schedulerOptions(parts === undefined ? kwargs : { ...kwargs, schedulers: parts }),
+  );
+}
+
+export function runScheduler(given: Case): void {
+  const c = { ...given, kwargs: plain(given.kwargs) } as unknown as SchedulerCase;
+  const groups = c.optimizer.groups.map(g => ({
+    params: [tenon.tensor([0], { requiresGrad: true })],
+    ...options(g),
+  }));
+  const optimizer = new (find<OptimizerClass>(c.optimizer))(groups, {});
+  const scheduler = makeScheduler(c, optimizer);
+  for (let t = 0; t <= c.steps; t++) {
+    optimizer.paramGroups.forEach((g, i) => {
+      near(`lr ${t} of group ${i}`, g.lr, c.lrs[t]![i]!, c.tolerance);
+      const momentum = g.betas?.[0] ?? g.momentum!;
+      if (c.momenta !== undefined)
+        near(`momentum ${t} of group ${i}`, momentum, c.momenta[t]![i]!, c.tolerance);
+    });
+    optimizer.step();
+    if (t < c.steps) scheduler.step((c.metrics ?? c.step_args)?.[t]);
+  }
+}
+function near(name: string, got: number, want: number, { rtol, atol }: Case['tolerance']): void {
+  if (!(Math.abs(got - want) <= atol + rtol * Math.abs(want)))
+    throw new Mismatch(`${name}: ${got}, wants ${want}`);
+}

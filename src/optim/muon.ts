@@ -43,6 +43,7 @@ function orthogonalized(x: Node, o: MuonOptions, eps: Node): Node {
  * weightDecay .1, momentum .95, nesterov, 5 steps of Newton and Schulz. Jordan et al. 2024; Liu et al. 2025 for the scales.
  */
 export class Muon extends Optimizer<MuonOptions> {
+  protected override readonly savesStep: boolean = false;
   constructor(params: Params<MuonOptions>, options: Partial<MuonOptions> = {}) {
     super('Muon', params, options, {
       lr: 1e-3,

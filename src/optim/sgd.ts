@@ -1,5 +1,6 @@
 // Stochastic gradient descent with momentum in its three forms.
 
+import { ValueError } from '../base/errors.ts';
 import { add, mul, sub } from '../ir/ops/elementwise.ts';
 import { type CommonOptions, type Group, Optimizer, type Params, type Rule } from './optimizer.ts';
 import type { Named, Step } from './step.ts';
@@ -33,7 +34,12 @@ export class SGD extends Optimizer<SGDOptions> {
     super.check(o);
     this.oneOf('form', o.form, ['torch', 'ema', 'classical']);
     if (o.nesterov && (o.momentum === 0 || o.dampening !== 0))
-      this.oneOf('momentum of nesterov', o.momentum, ['above 0, with dampening 0']);
+      throw new ValueError(
+        'SGD',
+        'nesterov needs a momentum above 0 and dampening 0',
+        `momentum ${o.momentum} and dampening ${o.dampening}`,
+        '',
+      );
   }
   /** Counts the steps with momentum. */
   protected override tick(n: Named, o: Group<SGDOptions>): void {
