@@ -2,7 +2,7 @@
 
 import { Adam, compile, linspace, noGrad, rand, randn, type Tensor, tensor, uniform } from '../../index.ts';
 import { dots, figure, line, type Mark, rule, seriesColor, THEME } from '../../viz/index.ts';
-import type { Language } from '../language.ts';
+import type { Language, Words } from '../language.ts';
 import { count, defineRecipe, fixed, type Progress, positive } from './recipe.ts';
 
 /** What the network is to follow on [−3, 3]. */
@@ -32,20 +32,22 @@ export const kinks = defineRecipe({
   settings: { epochs: count(3000), lr: positive(0.01), points: count(121) },
   async train({ settings, language, progress }) {
     const { pieces, xs, loss } = await fitPieces(settings, progress);
-    const found = kinksOf(pieces);
+    const found = kinksOf(pieces).sort((p, q) => p - q);
+    const list = (visible: boolean): string =>
+      found
+        .filter(k => Math.abs(k) < REACH === visible)
+        .map(k => fixed(k, 2))
+        .join(', ');
     const inside = found.filter(k => Math.abs(k) < REACH).length;
+    const facts: [Words, string][] = [
+      [{ en: 'mean squared error', zh: '均方误差' }, loss.toFixed(5)],
+      [{ en: 'kinks at −b/w', zh: '折点 −b/w' }, list(true)],
+    ];
+    if (inside < found.length)
+      facts.push([{ en: 'kinks outside of [−3, 3]', zh: '[−3, 3] 之外的折点' }, list(false)]);
     return {
       metrics: { trainLoss: loss, kinks: inside },
-      facts: [
-        [{ en: 'mean squared error', zh: '均方误差' }, loss.toFixed(5)],
-        [
-          { en: 'kinks at −b/w', zh: '折点 −b/w' },
-          [...found]
-            .sort((p, q) => p - q)
-            .map(k => fixed(k, 2))
-            .join(', '),
-        ],
-      ],
+      facts,
       pictures: async () => ({ kinks: kinksPicture(pieces, xs, inside, language) }),
     };
   },
