@@ -159,7 +159,7 @@ BCEWithLogits | learn/numbers: BCE of …
 CrossEntropy = LogSoftmax+NLL | owed library: losses as layers
 stable softmax | learn/numbers: both plans for two classes …
 log(p+1e-12) | owed library: conventions
-L2-penalised loss | owed library: conventions
+L2-penalised loss | optim/conventions: λ‖p‖² is twice ½λ‖p‖²
 σ+BCE → ŷ−y | learn/formulas: softmax with cross-entropy: …
 softmax+CE → p−y | learn/formulas: dlogits = (p − y) / m
 σ+MSE → (a−t)a(1−a) | learn/formulas: MSE with f: …
@@ -177,7 +177,7 @@ perceptron rule | learn/classic: perceptron
 Widrow-Hoff batch + online | learn/classic: online and batch end at the same line; …
 GD | learn/missions: a step of training is gradient descent on the cross-entropy, by hand | recipe line
 mini-batch SGD | learn/missions: points per step: … | recipe batch-size
-momentum ×3 forms | optim/rules: SGD
+momentum ×3 forms | optim/rules: SGD | optim/conventions: momentum
 Nesterov | optim/rules: SGD
 Adagrad | optim/rules: Adagrad
 RMSProp | optim/rules: RMSprop
@@ -191,21 +191,21 @@ gradient clipping | owed library: optimizers
     'schedules and training recipes',
     null,
     `
-halve on plateau | owed library: schedules
-held-out monitor/ReduceLROnPlateau | owed library: schedules
-α_t=a/(b+t) | owed library: schedules
-cosine | owed library: schedules
-linear/cosine warm-up | owed library: schedules
-cyclical | owed library: schedules
-StepLR(10,.5) | owed library: schedules
-linear scaling rule | owed library: schedules
-γ .5→.9 momentum ramp | owed library: schedules
+halve on plateau | optim/schedule: halves on a plateau
+held-out monitor/ReduceLROnPlateau | optim/schedule: ReduceLROnPlateau
+α_t=a/(b+t) | optim/schedule: InverseTimeLR a/(b + t)
+cosine | optim/schedule: CosineAnnealingLR
+linear/cosine warm-up | optim/schedule: WarmupLR | optim/schedule: WarmupLR cosine
+cyclical | optim/schedule: CyclicLR triangular
+StepLR(10,.5) | optim/schedule: StepLR(10, .5)
+linear scaling rule | optim/schedule: the linear rule: …
+γ .5→.9 momentum ramp | optim/schedule: ramp from .5 to .9
 shuffle every epoch | data/loader: are shuffled anew each epoch and repeat for a seed
 stratified sampling | data/sampler: StratifiedSampler
 length bucketing | data/sampler: BucketBatchSampler
 stateful/time-ordered sampling | data/sampler: TimeOrderedBatchSampler continues …
 curriculum | data/sampler: CurriculumSampler starts …
-small LR first then raise | owed library: schedules
+small LR first then raise | optim/schedule: WarmupLR | optim/schedule: findLr
 `,
   ),
   parse(
@@ -228,7 +228,7 @@ BN train/eval | learn/formulas: BN: … | owed library: layers
 running stats | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 Dropout p | owed library: layers
-L2/weight decay | optim/rules: SGD
+L2/weight decay | optim/conventions: weight decay
 RandomResizedCrop(224) | owed vision: transforms
 HFlip(.5) | owed vision: transforms
 VFlip | owed vision: transforms
@@ -269,14 +269,14 @@ cross-entropy at start | learn/numbers: the cross-entropy of a guess …
     'conventions that differ',
     /^C\d+/,
     `
-C1 three forms of momentum | optim/rules: SGD
-C2 where ε stands | optim/rules: RMSprop | optim/rules: Adam
+C1 three forms of momentum | optim/conventions: momentum | optim/rules: SGD
+C2 where ε stands | optim/conventions: ε | optim/rules: RMSprop
 C3 dropout scaled at test or at training | owed library: conventions
 C4 1/n, 1/(2N), ½ | learn/formulas: ∂L/∂a = 2/n … | learn/formulas: MSE with f: … | owed library: conventions
 C5 rows X·W, columns W·A, torch's (out, in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; … | owed lab: switch of layouts
 C6 where 1/m stands | learn/formulas: dlogits = (p − y) / m | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 C7 BN momentum: what is kept, what is new | learn/formulas: BN: … | owed lab: names of both conventions
-C8 L2 and weight decay | optim/rules: SGD | optim/rules: AdamW
+C8 L2 and weight decay | optim/conventions: weight decay
 C9 ŷ as prediction and as target | owed course: answers are checked in both namings
 C10 two conventions of the GRU | owed sequences: recurrent layers
 C11 three GELUs | learn/formulas: GELU: exact, …
@@ -301,7 +301,7 @@ errata 7 SiLU is older than Swish | owed course: cards of mistakes
 errata 8 GELU first, against its own defaults | owed course: cards of mistakes
 errata 9 covariate shift, and what BN does | owed course: cards of mistakes
 errata 10 dropout on weights is DropConnect | owed course: cards of mistakes
-errata 11 L2 is weight decay for plain SGD only | optim/rules: AdamW | owed course: cards of mistakes
+errata 11 L2 is weight decay for plain SGD only | optim/rules: AdamW | optim/conventions: a penalty and decoupled decay are equal for plain SGD only | owed course: cards of mistakes
 errata 12 E[ReLU²] is ½σ², Var is .341σ² | owed course: cards of mistakes
 errata 13 files that the course cites are our own | owed course: cards of mistakes
 errata 14 standardised is not normal | owed course: cards of mistakes
@@ -485,7 +485,7 @@ state_dict | nn/module: state dicts
 Dataset/DataLoader(shuffle,batch,workers) | data/loader: batches
 TensorDataset | data/dataset: TensorDataset
 transforms.Compose | owed vision: transforms
-LR-scheduler objects | owed library: schedules
+LR-scheduler objects | optim/schedule: goes on from a state dict
 seeds | learn/missions: a seed repeats bit for bit
 progress bar | cli/cli: draws a bar on a terminal that fits its width and goes away
 per-parameter optimizer state | optim/rules: Adam
@@ -525,7 +525,7 @@ AdamW | optim/rules: AdamW
 BN | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 dropout keep | owed library: conventions
-L2 | optim/rules: SGD
+L2 | optim/conventions: λ‖p‖² is twice ½λ‖p‖²
 Xavier/He variance and uniform bounds | learn/numbers: He: 256 inputs … | owed library: initialisers
 fan_in/out for linear and conv | owed library: initialisers
 BN 4 steps and running update | learn/formulas: BN: …
@@ -555,7 +555,7 @@ batch (1/m)ΔAᵀ | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 softmax Jacobian | learn/formulas: the softmax Jacobian …
 softmax(u−c) invariance | learn/formulas: the softmax Jacobian …
 Nesterov | optim/rules: SGD
-α_t=a/(b+t) | owed library: schedules
+α_t=a/(b+t) | optim/schedule: InverseTimeLR a/(b + t)
 activation and loss are separate nodes | learn/formulas: the network 2-4-4-2, rows X·W
 h=tanh(w1x+b1) | learn/formulas: scalar net …
 scalar RNN | learn/formulas: scalar tanh RNN …
