@@ -3,7 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Declaration, Declarations, Exported } from './declarations.ts';
+import type { Declaration, Declarations, Exported, Family } from './declarations.ts';
 
 export interface Api {
   readonly pages: Readonly<Record<string, string>>;
@@ -47,9 +47,13 @@ function closing(text: string, open: number): number {
   }
   return text.length;
 }
-const kindOf = (e: Exported): string => /^(?:abstract )?(\w+)/.exec(e.declarations[0]?.text ?? '')?.[1] ?? '';
+/** A class that is merged with an interface is a class. */
+function kindOf(e: Exported): string {
+  const kinds = e.declarations.map(d => /^(?:abstract )?(\w+)/.exec(d.text)?.[1] ?? '');
+  return kinds.includes('class') ? 'class' : (kinds[0] ?? '');
+}
 const isType = (e: Exported): boolean => ['interface', 'type'].includes(kindOf(e));
-const docOf = (list: readonly Declaration[]): string => list.find(d => d.doc !== '')?.doc ?? '';
+const docOf = (list: readonly Declaration[]): string => list.findLast(d => d.doc !== '')?.doc ?? '';
 const code = (lines: readonly string[]): string => ['```ts', ...lines, '```'].join('\n');
 /** The name of a member: `add` of `add(other: …)`, `shape` of `get shape()`. */
 const memberName = (m: Declaration): string =>
@@ -61,9 +65,8 @@ export function makeApi(src: string, declarations: Declarations, root: string): 
   const listed: string[] = [];
   const tensorDocs = new Map<string, string>();
 
-  const members = (page: string, file: string, name: string, sections: boolean): string[] => {
+  const members = (page: string, families: readonly Family[], sections: boolean): string[] => {
     const out: string[] = [];
-    const families = declarations.membersOf(file, name);
     for (const [at, family] of families.entries()) {
       // What a subclass has anew is shown there.
       const later = new Set(families.slice(at + 1).flatMap(f => f.members.map(memberName)));
@@ -78,7 +81,7 @@ export function makeApi(src: string, declarations: Declarations, root: string): 
         const doc = docOf(list);
         if (sections) {
           if (key === 'constructor') continue;
-          if (doc === '') missing.push(`${page}: ${name}.${key}`);
+          if (doc === '') missing.push(`${page}: Tensor.${key}`);
           tensorDocs.set(key, doc);
           out.push(`### ${key}`);
         }
@@ -87,13 +90,18 @@ export function makeApi(src: string, declarations: Declarations, root: string): 
     }
     return out;
   };
-  const entry = (page: string, e: Exported): string[] => {
+  const entry = (page: string, e: Exported, classes: ReadonlySet<string>): string[] => {
     if (kindOf(e) === 'class') {
       const doc = docOf(e.declarations);
       if (doc === '') missing.push(`${page}: ${e.name}`);
-      const link = e.name === 'Tensor' ? ['Its methods: [tensor.md](tensor.md).'] : [];
-      const own = e.name === 'Tensor' ? [] : members(page, e.file, e.name, false);
-      return [`### class ${e.name}`, ...(doc === '' ? [] : [doc]), ...link, ...own];
+      const said = doc === '' ? [] : [doc];
+      if (e.name === 'Tensor') return ['### class Tensor', ...said, 'Its methods: [tensor.md](tensor.md).'];
+      // What a class has from another one of this page stands there.
+      const families = declarations.membersOf(e.file, e.name);
+      const base = families.findLast(f => f.name !== e.name && classes.has(f.name));
+      const own = families.slice(base === undefined ? 0 : families.indexOf(base) + 1);
+      const head = `### class ${e.name}${base === undefined ? '' : ` extends ${base.name}`}`;
+      return [head, ...said, ...members(page, own, false)];
     }
     // A method as a function says what the method says.
     const doc = docOf(e.declarations) || (tensorDocs.get(e.name) ?? '');
@@ -103,23 +111,27 @@ export function makeApi(src: string, declarations: Declarations, root: string): 
   const page = (name: string, title: string, file: string): void => {
     const out = [`# ${title}`, NOTE];
     const all = [...declarations.exportsOf(file).values()];
+    const classes = new Set(all.filter(e => kindOf(e) === 'class').map(e => e.name));
     for (const source of new Set(all.filter(e => e.namespace === undefined).map(e => e.file))) {
       const own = all.filter(e => e.file === source && e.namespace === undefined);
       out.push(...headOf(src, source));
-      for (const e of [...own.filter(e => !isType(e)), ...own.filter(isType)]) out.push(...entry(name, e));
+      for (const e of [...own.filter(e => !isType(e)), ...own.filter(isType)])
+        out.push(...entry(name, e, classes));
     }
     for (const e of all) {
       if (e.namespace === undefined) continue;
       const target = e.name === 'F' ? 'functional' : e.name;
       out.push(`## ${e.name}`, `A namespace: [${target}.md](${target}.md).`);
-      if (pages[`${target}.md`] === undefined) page(target, `${title} · ${e.name}`, e.namespace);
+      // What is an entry of its own gets its page as such.
+      const entry = e.namespace === join(target, 'index.ts');
+      if (!entry && pages[`${target}.md`] === undefined) page(target, `${title} · ${e.name}`, e.namespace);
     }
     pages[`${name}.md`] = `${out.join('\n\n')}\n`;
     listed.push(`- [${title}](${name}.md): ${all.length} names`);
   };
 
   pages['tensor.md'] =
-    `${['# Tensor', NOTE, ...members('tensor', 'tensor/tensor.ts', 'Tensor', true)].join('\n\n')}\n`;
+    `${['# Tensor', NOTE, ...members('tensor', declarations.membersOf('tensor/tensor.ts', 'Tensor'), true)].join('\n\n')}\n`;
   listed.push(`- [Tensor](tensor.md): ${tensorDocs.size} methods and properties`);
   page('tenon', 'tenon', 'index.ts');
   for (const folder of readdirSync(src).sort())

@@ -17,6 +17,12 @@ export interface Exported {
   /** The file whose exports it holds, for `export * as NAME`. */
   readonly namespace?: string;
 }
+/** What one class of a chain of subclasses adds. */
+export interface Family {
+  readonly name: string;
+  readonly file: string;
+  readonly members: readonly Declaration[];
+}
 interface Statement extends Declaration {
   readonly exported: boolean;
 }
@@ -127,17 +133,14 @@ export class Declarations {
     return undefined;
   }
   /** The public members of a class and of those that it extends, the oldest first, with the file each comes from. */
-  membersOf(
-    file: string,
-    name: string,
-  ): { readonly file: string; readonly members: readonly Declaration[] }[] {
+  membersOf(file: string, name: string): Family[] {
     const text = this.#read(file).find(s => new RegExp(`^(abstract )?class ${name}\\b`).test(s.text))?.text;
     if (text === undefined) return [];
     const base = / extends ([\w$]+)/.exec(text.slice(0, text.indexOf('{')))?.[1];
     const own = cut(text.slice(text.indexOf('{') + 1, -1)).filter(
-      m => !/^(private|protected|#|static #|declare )/.test(m.text),
+      m => !/^(private|protected|#|static #|declare |_)/.test(m.text),
     );
     const at = base === undefined ? undefined : (this.#imported(file, base) ?? file);
-    return [...(at === undefined ? [] : this.membersOf(at, base!)), { file, members: own }];
+    return [...(at === undefined ? [] : this.membersOf(at, base!)), { name, file, members: own }];
   }
 }
