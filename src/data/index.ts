@@ -1,6 +1,7 @@
 // tenon/data: data sets, and the way from them to batches.
 
 export { type Collated, defaultCollate, type PadOptions, padSequence } from './collate.ts';
+export { type ColumnType, type CsvOptions, parseCsv, readTable, Table } from './csv.ts';
 export {
   ChainDataset,
   ConcatDataset,
