@@ -4,8 +4,8 @@
 import { show, showShape, ValueError } from '../base/errors.ts';
 import { defaultGenerator, type Generator } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { shuffled } from './draws.ts';
 import { type ArrayData, RowStore } from './rows.ts';
-import { shuffled } from './sampler.ts';
 
 /** Samples by index, as `torch.utils.data.Dataset`: `get(i)` for `__getitem__`, `length` for `__len__`. */
 export abstract class Dataset<T> {

@@ -162,6 +162,98 @@ export function makeRings(n: number, options: RingsOptions = {}): Samples {
   return { x: x.indexSelect(0, order).realize(), y: y.indexSelect(0, order).realize() };
 }
 
+/**
+ * Two half circles of radius 1 that reach into each other: (cos t, sin t) for class 0, (1 − cos t, ½ − sin t) for
+ * class 1, t evenly spaced over [0, π], plus normal noise (default .1). Class 0 first. Shape: x (n, 2), y (n).
+ */
+export function makeMoons(n: number, options: Drawn & { readonly noise?: number } = {}): Samples {
+  count('makeMoons', n, 2);
+  const upper = Math.floor(n / 2);
+  return noisy('makeMoons', n, upper, options, i => {
+    const k = i < upper ? i : i - upper;
+    const t = (Math.PI * k) / Math.max(1, (i < upper ? upper : n - upper) - 1);
+    return i < upper ? [Math.cos(t), Math.sin(t)] : [1 - Math.cos(t), 0.5 - Math.sin(t)];
+  });
+}
+/**
+ * Two arms around the origin, half a turn apart: radius k/m for the k-th of m points, `turns` turns (default 1.75), plus
+ * normal noise (default .02). Class 0 first. Shape: x (n, 2), y (n).
+ */
+export function makeSpirals(
+  n: number,
+  options: Drawn & { readonly noise?: number; readonly turns?: number } = {},
+): Samples {
+  const { turns = 1.75, noise = 0.02 } = options;
+  count('makeSpirals', n, 2);
+  const first = Math.floor(n / 2);
+  return noisy('makeSpirals', n, first, { ...options, noise }, i => {
+    const share = (i < first ? i : i - first) / (i < first ? first : n - first);
+    const angle = 2 * Math.PI * turns * share + (i < first ? 0 : Math.PI);
+    return [share * Math.cos(angle), share * Math.sin(angle)];
+  });
+}
+function noisy(
+  op: string,
+  n: number,
+  firstClass: number,
+  options: Drawn & { readonly noise?: number },
+  point: (i: number) => [number, number],
+): Samples {
+  const { noise = 0.1 } = options;
+  if (!(noise >= 0)) throw new ValueError(op, 'noise must be >= 0', show(noise), '');
+  const clean = tensor(
+    Array.from({ length: n }, (_, i) => point(i)),
+    { dtype: 'float32' },
+  );
+  const x = clean.add(randn([n, 2], stream(options)).mul(noise)).realize();
+  return { x, y: tensor(BigInt64Array.from({ length: n }, (_, i) => (i < firstClass ? 0n : 1n))) };
+}
+
+export interface BlobsOptions extends Drawn {
+  /** How many, drawn evenly from [−10, 10]², or where they are. Default 3. */
+  readonly centers?: number | readonly (readonly number[])[];
+  /** Standard deviation around each centre. Default 1. */
+  readonly std?: number;
+}
+/**
+ * Normal clouds around centres; point i belongs to class i mod the number of centres.
+ * Shape: x (n, d), y (n), d the dims of the centres.
+ */
+export function makeBlobs(n: number, options: BlobsOptions = {}): Samples {
+  const { centers = 3, std = 1 } = options;
+  count('makeBlobs', n, 1);
+  if (!(std >= 0)) throw new ValueError('makeBlobs', 'std must be >= 0', show(std), '');
+  const draw = stream(options);
+  if (typeof centers === 'number') count('makeBlobs', centers, 1);
+  const middle =
+    typeof centers === 'number'
+      ? rand([centers, 2], draw).mul(20).sub(10)
+      : tensor(centers, { dtype: 'float32' });
+  const [classes, dims] = middle.shape as [number, number];
+  const y = tensor(BigInt64Array.from({ length: n }, (_, i) => BigInt(i % classes)));
+  const x = middle.indexSelect(0, y).add(randn([n, dims], draw).mul(std));
+  return { x: x.realize(), y };
+}
+
+// ---- scales ------------------------------------------------------------------------------------------------------------
+
+/**
+ * Two features on scales far apart, A uniform in [0, 1) and B uniform in [0, 1000), that matter alike:
+ * y = A + B/1000. For equal weights the gradient with respect to B's is about 1000 times A's.
+ * Shape: x (n, 2), y (n, 1).
+ */
+export function makeScales(n: number, options: Drawn = {}): Samples {
+  count('makeScales', n, 1);
+  const unit = rand([n, 2], stream(options)).realize();
+  return { x: unit.mul(tensor([1, 1000])).realize(), y: unit.sum(1, { keepdim: true }).realize() };
+}
+
+/** Two batches of the same spread around other means: [.1 … .5] and [.5 … .9], mean .3 and .7, variance .02 each. */
+export const batchNormExample = (): [Tensor, Tensor] => [
+  tensor([0.1, 0.2, 0.3, 0.4, 0.5]),
+  tensor([0.5, 0.6, 0.7, 0.8, 0.9]),
+];
+
 /** (x − mean) / std of each column, the population's std; a column that does not vary becomes 0. */
 export function standardize(x: Tensor): Tensor {
   const { mean, std } = columnStats(x);

@@ -16,12 +16,18 @@ export {
 export { dataFolder, gunzip, loadFile, readDataFile } from './files.node.ts';
 export type { FileOptions, FileSource, Progress } from './files.ts';
 export {
+  type BlobsOptions,
+  batchNormExample,
   classCounts,
   type Drawn,
   insideShape,
+  makeBlobs,
   makeLine,
+  makeMoons,
   makeRings,
+  makeScales,
   makeShape,
+  makeSpirals,
   type RingsOptions,
   type Samples,
   SHAPES,
@@ -43,6 +49,12 @@ export {
   mnist,
   readImageSet,
 } from './mnist.ts';
+export {
+  makePlayground,
+  type PlaygroundSet,
+  type PlaygroundSettings,
+  parsePlayground,
+} from './playground.ts';
 export type { ArrayData } from './rows.ts';
 export {
   type BatchSampler,
@@ -59,5 +71,18 @@ export {
   TimeOrderedBatchSampler,
   WeightedRandomSampler,
 } from './sampler.ts';
+export {
+  type CopyOptions,
+  makeAdding,
+  makeCopy,
+  makeParity,
+  makeRecall,
+  makeWaves,
+  type ParityOptions,
+  WAVES,
+  type WaveForm,
+  type WavesOptions,
+} from './sequences.ts';
+export { ravine, rosenbrock } from './surfaces.ts';
 export { serveWorker, workerInfo } from './worker.ts';
 export { datasetFrom, WorkerError } from './workers.ts';
