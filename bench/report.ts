@@ -13,6 +13,8 @@ export interface Row {
   readonly ms: number;
   readonly gflops?: number;
   readonly samplesPerSecond?: number;
+  /** Read and written, 10⁹ bytes a second. */
+  readonly gigabytesPerSecond?: number;
   /** Milliseconds of the others in the same run. */
   readonly peers: Readonly<Record<string, number>>;
 }

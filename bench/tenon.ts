@@ -15,7 +15,7 @@ import {
   zeros,
 } from '../src/index.ts';
 import { batches, type Step, serve } from './serve.ts';
-import type { Gemm, Loading, Mlp, Spec } from './workloads.ts';
+import type { Copy, Gemm, Loading, Mlp, OptimizerStep, Spec } from './workloads.ts';
 
 const device = getDevice(defaultDevice());
 manualSeed(0);
@@ -59,6 +59,22 @@ function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
   };
 }
 
+function optimizerStep({ optimizer, shapes }: OptimizerStep): Step {
+  const parameters = shapes.map(s =>
+    randn([...s])
+      .realize()
+      .requiresGrad_(),
+  );
+  for (const p of parameters) p.grad = randn(p.shape).realize();
+  const opt = optimizer === 'adam' ? new Adam(parameters) : new SGD(parameters, { momentum: 0.9 });
+  return compile(() => void opt.step());
+}
+/** The machine's own copy, in one thread. */
+function copy({ bytes }: Copy): Step {
+  const [from, to] = [0, 1].map(x => new Float32Array(new SharedArrayBuffer(bytes / 2)).fill(x));
+  return () => to!.set(from!);
+}
+
 function loading({ images, features, batch }: Loading): Step {
   const x = Float32Array.from({ length: images * features }, (_, i) => (i % 256) / 255);
   const y = BigInt64Array.from({ length: images }, (_, i) => BigInt(i % 10));
@@ -99,6 +115,10 @@ function prepare(spec: Spec): Step {
       const [weight, bias] = [tensor(new Float32Array(spec.cols).fill(1)), zeros([spec.cols])];
       return () => layerNorm(x, weight, bias).realize();
     }
+    case 'optimizer':
+      return optimizerStep(spec);
+    case 'copy':
+      return copy(spec);
     case 'dataloader':
       return loading(spec);
     case 'gelu-sum': {

@@ -35,13 +35,26 @@ export interface Loading {
   readonly features: number;
   readonly batch: number;
 }
-export type Spec = Gemm | Mlp | Rowwise | GeluSum | Loading;
+/** One step of an optimizer over parameters that lie there with their gradients. */
+export interface OptimizerStep {
+  readonly kind: 'optimizer';
+  readonly optimizer: 'sgd-momentum' | 'adam';
+  readonly shapes: readonly (readonly number[])[];
+}
+/** Moving memory: as many bytes read as written, `bytes` together. */
+export interface Copy {
+  readonly kind: 'copy';
+  readonly bytes: number;
+}
+export type Spec = Gemm | Mlp | Rowwise | GeluSum | OptimizerStep | Copy | Loading;
 
 export interface Workload {
   readonly workload: string;
   readonly spec: Spec;
   /** Multiply-adds counted twice; only where the rate is what one compares. */
   readonly flop?: number;
+  /** Bytes read and written, where memory is what limits. */
+  readonly bytes?: number;
   /** Samples that go through; only where the rate is what one compares. */
   readonly samples?: number;
 }
@@ -75,6 +88,28 @@ const mlp = (
   spec: { kind: 'mlp', dims, batch, optimizer, compiled },
 });
 
+/** The parameters of ResNet-18: 62 tensors, 11.7 million numbers. */
+function resnet18(): number[][] {
+  const norm = (c: number): number[][] => [[c], [c]];
+  const shapes = [[64, 3, 7, 7], ...norm(64)];
+  [64, 128, 256, 512].forEach((c, stage) => {
+    const before = stage === 0 ? c : c / 2;
+    const shortcut = stage === 0 ? [] : [[c, before, 1, 1], ...norm(c)];
+    shapes.push([c, before, 3, 3], ...norm(c), [c, c, 3, 3], ...norm(c), ...shortcut);
+    shapes.push([c, c, 3, 3], ...norm(c), [c, c, 3, 3], ...norm(c));
+  });
+  return [...shapes, [1000, 512], [1000]];
+}
+/** A step, and a plain copy that reads and writes as many bytes. Each number is 4 bytes, `passes` times in or out. */
+function optimizerStep(optimizer: OptimizerStep['optimizer'], passes: number): Workload[] {
+  const shapes = resnet18();
+  const bytes = shapes.reduce((n, s) => n + 4 * passes * s.reduce((a, b) => a * b), 0);
+  return [
+    { workload: `step-resnet18-${optimizer}`, spec: { kind: 'optimizer', optimizer, shapes }, bytes },
+    { workload: `copy-for-${optimizer}`, spec: { kind: 'copy', bytes }, bytes },
+  ];
+}
+
 export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
   gemm: [
     ...[64, 128, 256, 512, 1024, 2048].map(n => gemm(n, n, n)),
@@ -98,6 +133,8 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
     { workload: 'layernorm-4096x1024', spec: { kind: 'layernorm', rows: 4096, cols: 1024 } },
     { workload: 'elementwise-gelu-sum-4M', spec: { kind: 'gelu-sum', size: 4_000_000 } },
   ],
+  // Parameter, gradient and velocity in, parameter and velocity out; for Adam a second moment in and out.
+  optimizer: [...optimizerStep('sgd-momentum', 5), ...optimizerStep('adam', 7)],
   dataloader: [
     {
       workload: 'dataloader-mnist-b128-shuffled',

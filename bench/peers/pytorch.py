@@ -56,6 +56,15 @@ def loading(s):
     return epoch
 
 
+def optimizer_step(s):
+    params = [torch.randn(shape) for shape in s["shapes"]]
+    for p in params:
+        p.grad = torch.randn_like(p)
+    adam = s["optimizer"] == "adam"
+    opt = torch.optim.Adam(params) if adam else torch.optim.SGD(params, lr=1e-3, momentum=0.9)
+    return lambda i: opt.step()
+
+
 def prepare(s):
     kind = s["kind"]
     if kind == "gemm":
@@ -68,6 +77,8 @@ def prepare(s):
     if kind == "layernorm":
         x, w, b = torch.randn(s["rows"], s["cols"]), torch.ones(s["cols"]), torch.zeros(s["cols"])
         return lambda i: F.layer_norm(x, (s["cols"],), w, b)
+    if kind == "optimizer":
+        return optimizer_step(s)
     if kind == "dataloader":
         return loading(s)
     if kind == "gelu-sum":
