@@ -11,6 +11,7 @@ export interface Hello {
   readonly name: string;
   readonly setting: string;
   readonly threads: number;
+  readonly device?: string;
 }
 interface Reply {
   readonly samples?: number[];
@@ -115,7 +116,7 @@ export interface Libraries {
   readonly absent: readonly string[];
 }
 
-/** Tenon and its peers, each at one thread and at all. */
+/** Tenon, without and with a native BLAS, and its peers, each at one thread and at all. */
 export async function start(threads: readonly number[]): Promise<Libraries> {
   const absent: string[] = [];
   const keep = (name: string, m: Measured | string): Measured[] => {
@@ -124,8 +125,17 @@ export async function start(threads: readonly number[]): Promise<Libraries> {
     return [];
   };
   const tenon: Measured[] = [];
-  for (const n of threads) {
-    tenon.push(...keep('tenon', await startNode('tenon.ts', { TENON_THREADS: String(n), TENON_BLAS: '0' })));
+  for (const blas of ['0', '']) {
+    for (const n of threads) {
+      const one = await startNode('tenon.ts', { TENON_THREADS: String(n), TENON_BLAS: blas });
+      if (typeof one === 'string' || blas === '0' || one.device === 'cpu-blas')
+        tenon.push(...keep('tenon', one));
+      else {
+        one.close();
+        absent.push('tenon on a native BLAS: none was found (tenon doctor says why)');
+        break;
+      }
+    }
   }
   const peers = [
     ...keep('jax-js', await startNode('peers/jax.ts', {})),

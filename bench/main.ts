@@ -47,7 +47,7 @@ if (subjects.some(s => s !== 'first-call')) {
   const everyone = [...tenon, ...peers];
   for (const l of everyone) console.log(`  ${l.name.padEnd(10)} ${l.setting}`);
   for (const why of absent) console.log(`  absent: ${why}`);
-  saved.settings = everyone.map(({ name, setting, threads }) => ({ name, setting, threads }));
+  saved.settings = everyone.map(({ name, setting, threads, device }) => ({ name, setting, threads, device }));
   for (const subject of subjects) {
     const workloads = SUBJECTS[subject];
     if (workloads === undefined) continue;
@@ -58,7 +58,7 @@ if (subjects.some(s => s !== 'first-call')) {
     rows.push(...measured);
     saved[subject] = measured;
   }
-  if (subjects.includes('growth')) saved.growth = await growth(tenon.at(-1)!);
+  if (subjects.includes('growth')) saved.growth = await growth(tenon.findLast(t => t.device === 'cpu')!);
   for (const l of everyone) l.close();
 }
 if (values.json !== undefined) writeWhole(values.json, `${JSON.stringify(rows, null, 1)}\n`);
@@ -92,7 +92,7 @@ async function measure(
     const beside = peers.filter(p => times.has(p) && (p.name !== 'pytorch' || p.threads === t.threads));
     return {
       workload,
-      device: 'cpu',
+      device: t.device!,
       threads: t.threads,
       ms: ms(t),
       ...(flop === undefined ? {} : { gflops: round(flop / ms(t) / 1e6) }),
@@ -120,6 +120,7 @@ function print(measured: readonly Row[], peers: readonly Measured[]): void {
       ['workload', 'threads', 'tenon', 'rate', ...names.map(n => `${n} (ratio)`)],
       measured.map(r => [
         r.workload,
+        r.device,
         String(r.threads),
         duration(r.ms),
         rate(r),

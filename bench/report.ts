@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export interface Row {
   readonly workload: string;
-  /** `cpu` is WASM only. */
+  /** `cpu` is WASM only, `cpu-blas` has a native BLAS for large products. */
   readonly device: string;
   readonly threads: number;
   readonly ms: number;

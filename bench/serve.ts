@@ -10,6 +10,8 @@ export interface Library {
   /** The fastest documented setting, as it was chosen. */
   readonly setting: string;
   readonly threads: number;
+  /** Of Tenon: which of its devices. */
+  readonly device?: string;
   /** The work, ready to run, or undefined where the library has no such thing. */
   prepare(spec: Spec): Step | undefined;
 }
@@ -67,8 +69,8 @@ export function serve(library: Library): void {
     })();
   });
   process.on('disconnect', () => process.exit(0));
-  const { name, setting, threads } = library;
-  process.send!({ name, setting, threads });
+  const { name, setting, threads, device } = library;
+  process.send!({ name, setting, threads, device });
 }
 
 /** Batches as they come from a data set: host arrays, another one each step. */

@@ -130,10 +130,13 @@ function prepare(spec: Spec): Step {
 
 // The workers start in the background; what is measured begins when they are there.
 await new Promise(resolve => setTimeout(resolve, 400));
-const threads = Number(device.describe().threads);
+const about = device.describe();
+const threads = Number(about.threads);
+const library = about.blas ? ` and ${String(about.blasLibrary).split(' ').slice(0, 2).join(' ')}` : '';
 serve({
   name: 'tenon',
-  setting: `${device.name}, ${threads} thread${threads === 1 ? '' : 's'}`,
+  setting: `${device.name}${library}, ${threads} thread${threads === 1 ? '' : 's'}`,
   threads,
+  device: about.blas ? 'cpu-blas' : 'cpu',
   prepare,
 });

@@ -24,9 +24,9 @@ export const FLAGS = {
     doc: 'the default device: cpu, or one that the program loads with useDevice: reference, null',
   },
   TENON_BLAS: {
-    kind: 'bool',
-    initial: true,
-    doc: '0: never look for a native BLAS',
+    kind: 'string',
+    initial: '',
+    doc: '0: matrix products never go to a native BLAS; else the name or path of the only one to try',
   },
   TENON_DATA: {
     kind: 'string',

@@ -107,6 +107,12 @@ function device(): Finding[] {
         : { en: `one per core; TENON_THREADS changes it`, zh: '每核一个；可用 TENON_THREADS 更改' },
     },
     {
+      key: 'blas',
+      label: { en: 'native BLAS', zh: '本机 BLAS' },
+      value: cpu['blas'] === true,
+      why: blasReason(cpu['blas'] === true, String(cpu['blasLibrary'])),
+    },
+    {
       key: 'maxMB',
       label: { en: 'tensor memory', zh: '张量内存上限' },
       value: Number(cpu['maxMB']),
@@ -124,6 +130,19 @@ function device(): Finding[] {
       why: { en: `${gb(freemem())} GB free now`, zh: `现在空闲 ${gb(freemem())} GB` },
     },
   ];
+}
+
+function blasReason(used: boolean, about: string): Words {
+  if (used) {
+    return {
+      en: `large matrix products go to ${about}; TENON_BLAS=0 keeps them here`,
+      zh: `大的矩阵乘法交给 ${about};TENON_BLAS=0 可关闭`,
+    };
+  }
+  return {
+    en: `${about}; optional: OpenBLAS (or MKL, Accelerate) and the package koffi make large products faster`,
+    zh: `${about};可选：装上 OpenBLAS(或 MKL、Accelerate)与 koffi 包，大的矩阵乘法更快`,
+  };
 }
 
 async function pictures(): Promise<Finding> {

@@ -3,13 +3,17 @@
 import { HOST_MATH, isBinaryMath } from '../ir/scalar.ts';
 import { type Bytes, F64, type FuncType, I32, type ValType } from './wasm-asm.ts';
 
-/** Host functions that every kernel module imports, in this order. */
-export const HOST_IMPORTS: readonly { readonly name: string; readonly type: FuncType }[] = Object.keys(
-  HOST_MATH,
-).map(name => ({
-  name,
-  type: { params: isBinaryMath(name) || name === 'rem' ? [F64, F64] : [F64], results: [F64] },
-}));
+/** Host functions that every kernel module imports, in this order: mathematics, and the product of a native BLAS. */
+export const HOST_IMPORTS: readonly { readonly name: string; readonly type: FuncType }[] = [
+  ...Object.keys(HOST_MATH).map(name => ({
+    name,
+    type: {
+      params: isBinaryMath(name) || name === 'rem' ? [F64, F64] : [F64],
+      results: [F64],
+    } satisfies FuncType,
+  })),
+  { name: 'sgemm', type: { params: new Array<ValType>(11).fill(I32), results: [] } },
+];
 export const HOST_INDEX: ReadonlyMap<string, number> = new Map(HOST_IMPORTS.map((f, i) => [f.name, i]));
 /** Where a failed check leaves its code and the bad value. */
 export const STATUS = 16;
@@ -27,4 +31,6 @@ export interface Emitted {
 export interface Target {
   /** Whether the engine has relaxed SIMD: fused multiply-add and one-instruction selects. */
   readonly fma: boolean;
+  /** Whether `sgemm` is there. */
+  readonly blas: boolean;
 }

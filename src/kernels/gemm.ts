@@ -6,6 +6,7 @@ import type { DType } from '../base/dtype.ts';
 import { Emitter } from '../codegen/wasm.ts';
 import { I32, V128 } from '../codegen/wasm-asm.ts';
 import type { Emitted, Target } from '../codegen/wasm-target.ts';
+import { HOST_INDEX } from '../codegen/wasm-target.ts';
 import { Dependence } from '../codegen/widen.ts';
 import type { Affine, E, LoopVar } from '../ir/scalar.ts';
 import {
@@ -19,8 +20,17 @@ import {
   varOf,
   withExprs,
 } from '../ir/scalar.ts';
-import { loopVarOf } from '../schedule/affine.ts';
 import type { GemmKernel, GemmOperand, KernelStore } from '../schedule/kernel.ts';
+import {
+  bindBatch,
+  closeTaskLoop,
+  coefficient,
+  finish,
+  type Layout,
+  layoutOf,
+  packPiece,
+  without,
+} from './gemm-pack.ts';
 import { cutRange, type Piece, type Pieces } from './pieces.ts';
 
 /** Products smaller than this are loops: fused with what is around them they cost less. */
@@ -35,27 +45,6 @@ const PACK_B_FROM = 96 * 1024;
 const PACK_A_FROM = 96 * 1024;
 /** Bytes of A that a tile keeps in L2. */
 const L2_BYTES = 320 * 1024;
-
-interface Layout {
-  /** k: neighbours along the summed dim; x: neighbours along the rows of A (columns of B); none: neither. */
-  readonly kind: 'k' | 'x' | 'none';
-  readonly strideX: number;
-  readonly strideK: number;
-}
-
-function coefficient(at: Affine, v: LoopVar): number {
-  for (const [e, k] of at.terms) if (loopVarOf(e) === v) return k;
-  return 0;
-}
-function layoutOf(o: GemmOperand, x: LoopVar, k: LoopVar): Layout {
-  const strideX = coefficient(o.at, x);
-  const strideK = coefficient(o.at, k);
-  return { kind: strideX === 1 ? 'x' : strideK === 1 ? 'k' : 'none', strideX, strideK };
-}
-const without = (at: Affine, ...vars: LoopVar[]): Affine => ({
-  c: at.c,
-  terms: at.terms.filter(([e]) => !vars.includes(loopVarOf(e)!)),
-});
 
 /** Tile shapes by the number of columns: twelve accumulators, and what one row of B and one value of A need. */
 function tileOf(N: number): { MR: number; NV: number } {
@@ -74,6 +63,8 @@ export function emitGemm(g: GemmKernel, target: Target): Pieces {
     const NR = NV * 4;
     const a = layoutOf(g.a, g.i, g.k);
     const b = layoutOf(g.b, g.j, g.k);
+    const native = target.blas ? nativePlan(g, a, b) : null;
+    if (native !== null) return emitNative(g, a, b, native, batch, target);
     const bytesB = K * N * 4;
     const packB = b.kind !== 'x' || (bytesB >= PACK_B_FROM && M >= 4 * MR && b.strideK > 512);
     const packA =
@@ -107,29 +98,100 @@ export function emitGemm(g: GemmKernel, target: Target): Pieces {
       NV,
       MT: Math.min(Math.ceil(M / MR) * MR, rows),
       NT: Math.ceil(N / NR) * NR,
+      native: null,
       a: packA ? packed(bufferA, ownA, panelsA, K, MR) : direct(g.a, a, g.i, g.k),
       b: packB ? packed(bufferB, ownB, panelsB, K, NR) : direct(g.b, b, g.j, g.k),
     };
-    balance(plan, M, N, K, batch);
-    const tiles = batch * Math.ceil(M / plan.MT) * Math.ceil(N / plan.NT);
     const ns = (2 * M * N * K * batch) / RATE;
-    pieces.push({
-      emitted: new GemmEmitter(g, plan, words, target).emit(),
-      tasks: cutRange(tiles, ns, 1),
-      ns,
-    });
+    if (ns >= SHARED_FROM_NS)
+      balance(plan, M, N, batch, Math.min(16, Math.max(ns < 20_000 ? 2 : 4, ns / 30_000)));
+    pieces.push(tilePiece(g, plan, batch, ns, words, target));
     return { pieces, scratch };
   }, g.exprs);
+}
+function tilePiece(
+  g: GemmKernel,
+  plan: TilePlan,
+  batch: number,
+  ns: number,
+  words: number,
+  target: Target,
+): Piece {
+  const tiles = batch * Math.ceil(g.i.size / plan.MT) * Math.ceil(g.j.size / plan.NT);
+  return { emitted: new GemmEmitter(g, plan, words, target).emit(), tasks: cutRange(tiles, ns, 1), ns };
+}
+
+// ---- native BLAS ----------------------------------------------------------------------------------------------------------
+
+/** A call costs up to 2 µs, and tiles are packed anew in each. */
+const NATIVE_FROM = 200_000;
+const NATIVE_RATE = 100;
+const NATIVE_TILE_NS = 300_000;
+
+/** Tiles whose sums a native BLAS computes. */
+interface NativePlan {
+  readonly ta: 0 | 1;
+  readonly tb: 0 | 1;
+  readonly lda: number;
+  readonly ldb: number;
+  readonly ldc: number;
+  /** Where the sums go: the result itself, or working memory that the epilogue reads. */
+  readonly c: { readonly buffer: number; readonly base: Affine };
+  readonly epilogue: boolean;
+}
+
+/** How a native BLAS would be called; null where it cannot, or where our own tiles are as quick. */
+function nativePlan(g: GemmKernel, a: Layout, b: Layout): NativePlan | null {
+  const [M, N, K] = [g.i.size, g.j.size, g.k.size];
+  if (M * N * K < NATIVE_FROM || a.kind === 'none' || b.kind === 'none') return null;
+  const ta = a.kind === 'x' ? 1 : 0;
+  const tb = b.kind === 'k' ? 1 : 0;
+  const lda = ta ? a.strideK : a.strideX;
+  const ldb = tb ? b.strideX : b.strideK;
+  if (lda < (ta ? M : K) || ldb < (tb ? K : N)) return null;
+  const [s] = g.stores as [KernelStore];
+  const ldc = coefficient(s.at, g.i);
+  const plain = g.stores.length === 1 && s.value === g.acc && s.dtype === 'float32';
+  if (plain && coefficient(s.at, g.j) === 1 && ldc >= N) {
+    return { ta, tb, lda, ldb, ldc, c: { buffer: s.buffer, base: without(s.at, g.i, g.j) }, epilogue: false };
+  }
+  const base = spread(g.batch, M * N);
+  return { ta, tb, lda, ldb, ldc: N, c: { buffer: g.buffers.length, base }, epilogue: true };
+}
+function emitNative(
+  g: GemmKernel,
+  a: Layout,
+  b: Layout,
+  native: NativePlan,
+  batch: number,
+  target: Target,
+): Pieces {
+  const [M, N] = [g.i.size, g.j.size];
+  const { MR, NV } = tileOf(N);
+  const plan: TilePlan = {
+    MR,
+    NV,
+    MT: Math.ceil(M / MR) * MR,
+    NT: Math.ceil(N / (4 * NV)) * 4 * NV,
+    native,
+    a: direct(g.a, a, g.i, g.k),
+    b: direct(g.b, b, g.j, g.k),
+  };
+  const ns = (2 * M * N * g.k.size * batch) / NATIVE_RATE;
+  // A tile packs what it reads: few of them, but enough to share.
+  if (ns >= 2 * SHARED_FROM_NS) balance(plan, M, N, batch, Math.min(16, Math.max(2, ns / NATIVE_TILE_NS)));
+  const scratch = native.epilogue ? [batch * M * N * 4 + 64] : [];
+  return {
+    pieces: [tilePiece(g, plan, batch, ns, g.buffers.length + scratch.length, target)],
+    scratch,
+  };
 }
 
 /** Work below this stays one tile; above it there are tiles to share, more of them the longer it takes. */
 const SHARED_FROM_NS = 8_000;
 
 /** Smaller tiles where there would be too few to share, as even as can be. Depends on the shape only. */
-function balance(p: TilePlan, M: number, N: number, K: number, batch: number): void {
-  const ns = (2 * M * N * K * batch) / RATE;
-  if (ns < SHARED_FROM_NS) return;
-  const wanted = Math.min(16, Math.max(ns < 20_000 ? 2 : 4, ns / 30_000));
+function balance(p: TilePlan, M: number, N: number, batch: number, wanted: number): void {
   const NR = p.NV * 4;
   const [rowPanels, colPanels] = [Math.ceil(M / p.MR), Math.ceil(N / NR)];
   const tiles = (mt: number, nt: number): number => batch * Math.ceil(M / mt) * Math.ceil(N / nt);
@@ -168,6 +230,7 @@ interface TilePlan {
   readonly NV: number;
   MT: number;
   NT: number;
+  readonly native: NativePlan | null;
   readonly a: Access;
   readonly b: Access;
 }
@@ -179,237 +242,19 @@ const direct = (o: GemmOperand, l: Layout, x: LoopVar, k: LoopVar): Access => ({
   strideX: l.strideX,
 });
 function packed(buffer: number, own: readonly LoopVar[], panels: number, K: number, R: number): Access {
-  let base = constAffine(0);
-  let stride = panels * K * R;
-  for (let i = own.length - 1; i >= 0; i--) {
-    base = addScaled(base, asAffine(varOf(own[i]!)), stride);
-    stride *= own[i]!.size;
-  }
   // `group` counts per row: a panel of R rows takes K·R elements.
-  return { buffer, base, group: K, strideK: R, strideX: 1 };
+  return { buffer, base: spread(own, panels * K * R), group: K, strideK: R, strideX: 1 };
 }
-
-// ---- packing ------------------------------------------------------------------------------------------------------------
-
-/** Copies an operand into panels [panel][k][R]; what lies beyond the last row repeats it. */
-function packPiece(
-  o: GemmOperand,
-  x: LoopVar,
-  k: LoopVar,
-  own: readonly LoopVar[],
-  l: Layout,
-  R: number,
-  to: number,
-  words: number,
-  target: Target,
-): Piece {
-  const em = new Emitter(words, target);
-  const panels = Math.ceil(x.size / R);
-  const total = own.reduce((p, v) => p * v.size, 1) * panels;
-  const K = k.size;
-  const t = em.local(I32);
-  const end = 2;
-  em.code.get(1).set(t);
-  em.push();
-  em.touch(t);
-  const panel = bindBatch(em, t, own, panels);
-  // First row of the panel, and the address of each of its rows at k = 0 (clamped to the last row).
-  const first = em.local(I32);
-  em.code.get(panel).i32(R).op('i32.mul').set(first);
-  const base = em.local(I32);
-  em.val(em.addressOf(o.buffer, without(o.at, x, k), 4));
-  em.code.set(base);
-  const out = em.local(I32);
-  em.val(em.pointer(to));
-  em.code.get(t);
-  em.val(em.int(K * R * 4));
-  em.code.op('i32.mul').op('i32.add').set(out);
-  const rowAt = (r: number): void => {
-    // base + min(first + r, size − 1)·stride
-    em.code.get(first).i32(r).op('i32.add');
-    em.val(em.int(x.size - 1));
-    em.code.get(first).i32(r).op('i32.add');
-    em.val(em.int(x.size - 1));
-    em.code.op('i32.lt_s').op('select');
-    em.val(em.int(l.strideX * 4));
-    em.code.op('i32.mul').get(base).op('i32.add');
-  };
-  const rows = Array.from({ length: R }, (_, r) => {
-    rowAt(r);
-    const p = em.local(I32);
-    em.code.set(p);
-    return p;
-  });
-  if (l.kind === 'k') packRows(em, rows, out, K, R);
-  else packColumns(em, rows, out, K, R, l);
-  closeTaskLoop(em, t, end);
-  const ns = total * K * R * 0.35;
-  return { emitted: finish(em), tasks: cutRange(total, ns, 1), ns };
+/** Index of what each combination of loops has `size` elements of, one after the other. */
+function spread(vars: readonly LoopVar[], size: number): Affine {
+  let base = constAffine(0);
+  let stride = size;
+  for (let i = vars.length - 1; i >= 0; i--) {
+    base = addScaled(base, asAffine(varOf(vars[i]!)), stride);
+    stride *= vars[i]!.size;
+  }
+  return base;
 }
-
-/** Rows contiguous along k: four k of four rows at a time, transposed in registers. */
-function packRows(em: Emitter, rows: readonly number[], out: number, K: number, R: number): void {
-  const c = em.code;
-  const whole = Math.floor(K / 4) * 4;
-  const v = Array.from({ length: 8 }, () => em.local(V128));
-  if (whole > 0) {
-    const stop = em.local(I32);
-    c.get(rows[0]!);
-    em.val(em.int(whole * 4));
-    c.op('i32.add').set(stop).loop();
-    for (let g = 0; g < R; g += 4) {
-      const n = Math.min(4, R - g);
-      for (let r = 0; r < 4; r++)
-        c.get(rows[g + Math.min(r, n - 1)]!)
-          .mem('v128.load')
-          .set(v[r]!);
-      // 4 × 4 transpose: interleave pairs of rows, then pairs of pairs.
-      const lo = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
-      const hi = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31];
-      const front = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-      const back = [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31];
-      c.get(v[0]!).get(v[1]!).shuffle(lo).set(v[4]!);
-      c.get(v[2]!).get(v[3]!).shuffle(lo).set(v[5]!);
-      c.get(v[0]!).get(v[1]!).shuffle(hi).set(v[6]!);
-      c.get(v[2]!).get(v[3]!).shuffle(hi).set(v[7]!);
-      const put = (k: number, a: number, b: number, mask: readonly number[]): void => {
-        const at = (k * R + g) * 4;
-        c.get(out).get(a).get(b).shuffle(mask);
-        if (n === 4) c.mem('v128.store', at);
-        else if (n === 3) {
-          const keep = em.local(V128);
-          c.set(keep).get(keep).laneMem('v128.store64_lane', 0, at);
-          c.get(out)
-            .get(keep)
-            .laneMem('v128.store32_lane', 2, at + 8);
-        } else if (n === 2) c.laneMem('v128.store64_lane', 0, at);
-        else c.laneMem('v128.store32_lane', 0, at);
-      };
-      put(0, v[4]!, v[5]!, front);
-      put(1, v[4]!, v[5]!, back);
-      put(2, v[6]!, v[7]!, front);
-      put(3, v[6]!, v[7]!, back);
-    }
-    for (const p of rows) c.get(p).i32(16).op('i32.add').set(p);
-    c.get(out)
-      .i32(R * 16)
-      .op('i32.add')
-      .set(out);
-    c.get(rows[0]!).get(stop).op('i32.lt_u').brIf(0).end();
-  }
-  for (let k = 0; k < K - whole; k++) {
-    rows.forEach((p, r) => {
-      c.get(out)
-        .get(p)
-        .mem('f32.load', k * 4)
-        .mem('f32.store', (k * R + r) * 4);
-    });
-  }
-}
-/** Columns contiguous (or nothing): for each k the R values side by side. */
-function packColumns(
-  em: Emitter,
-  rows: readonly number[],
-  out: number,
-  K: number,
-  R: number,
-  l: Layout,
-): void {
-  const c = em.code;
-  const n = em.local(I32);
-  em.val(em.int(K));
-  c.set(n).loop();
-  if (l.kind === 'x') {
-    // The first row's address leads the vectors; where rows are clamped, lanes are read one by one.
-    const last = rows[R - 1]!;
-    c.get(last)
-      .get(rows[0]!)
-      .op('i32.sub')
-      .i32((R - 1) * 4)
-      .op('i32.eq')
-      .if();
-    let r = 0;
-    for (; r + 4 <= R; r += 4)
-      c.get(out)
-        .get(rows[0]!)
-        .mem('v128.load', r * 4)
-        .mem('v128.store', r * 4);
-    for (; r < R; r++)
-      c.get(out)
-        .get(rows[0]!)
-        .mem('f32.load', r * 4)
-        .mem('f32.store', r * 4);
-    c.else();
-    rows.forEach((p, i) => {
-      c.get(out)
-        .get(p)
-        .mem('f32.load')
-        .mem('f32.store', i * 4);
-    });
-    c.end();
-  } else {
-    rows.forEach((p, i) => {
-      c.get(out)
-        .get(p)
-        .mem('f32.load')
-        .mem('f32.store', i * 4);
-    });
-  }
-  for (const p of rows) {
-    c.get(p);
-    em.val(em.int(l.strideK * 4));
-    em.code.op('i32.add').set(p);
-  }
-  c.get(out)
-    .i32(R * 4)
-    .op('i32.add')
-    .set(out);
-  c.get(n).i32(1).op('i32.sub').tee(n).brIf(0).end();
-}
-
-/** Gives each batch loop its value for task t; returns a local with what is left: t modulo `inner`. */
-function bindBatch(em: Emitter, t: number, batch: readonly LoopVar[], inner: number): number {
-  const rest = em.local(I32);
-  if (batch.length === 0) {
-    em.code.get(t).set(rest);
-    return rest;
-  }
-  const outer = em.local(I32);
-  em.code.get(t);
-  em.val(em.int(inner));
-  em.code.op('i32.rem_u').set(rest);
-  em.code.get(t);
-  em.val(em.int(inner));
-  em.code.op('i32.div_u').set(outer);
-  for (let i = batch.length - 1; i >= 0; i--) {
-    const v = batch[i]!;
-    const l = em.local(I32);
-    if (i === 0) em.code.get(outer).set(l);
-    else {
-      em.code.get(outer);
-      em.val(em.int(v.size));
-      em.code.op('i32.rem_u').set(l).get(outer);
-      em.val(em.int(v.size));
-      em.code.op('i32.div_u').set(outer);
-    }
-    em.bindVar(v, l);
-  }
-  return rest;
-}
-/** Ends the scope of a task and wraps it: while (t < end) { …; t++ }. */
-function closeTaskLoop(em: Emitter, t: number, end: number): void {
-  const bytes = em.pop();
-  const c = em.code;
-  c.block().get(t).get(end).op('i32.ge_u').brIf(0).loop();
-  c.out.append(bytes);
-  c.get(t).i32(1).op('i32.add').tee(t).get(end).op('i32.lt_u').brIf(0).end().end();
-}
-const finish = (em: Emitter): Emitted => ({
-  code: em.code.out,
-  locals: em.locals,
-  ints: em.ints,
-  mainThreadOnly: em.mainThreadOnly,
-});
 
 // ---- tiles ----------------------------------------------------------------------------------------------------------------
 
@@ -475,10 +320,37 @@ class GemmEmitter {
     );
     const NR = p.NV * 4;
     const tailJ = N % NR;
-    this.columns(j0, j1, i0, i1, NR, p.NV, 0);
-    if (tailJ > 0) this.columns(j0, j1, i0, i1, tailJ, Math.ceil(tailJ / 4), tailJ % 4);
+    if (p.native !== null) this.call(p.native, i0, i1, j0, j1);
+    if (p.native?.epilogue !== false) {
+      this.columns(j0, j1, i0, i1, NR, p.NV, 0);
+      if (tailJ > 0) this.columns(j0, j1, i0, i1, tailJ, Math.ceil(tailJ / 4), tailJ % 4);
+    }
     closeTaskLoop(em, t, 2);
     return finish(em);
+  }
+
+  /** The tile's sums by the native BLAS. */
+  private call(n: NativePlan, i0: number, i1: number, j0: number, j1: number): void {
+    const { em, g, p } = this;
+    const c = em.code;
+    /** The address of an element in row (column) `x` of an operand, `stride` elements apart. */
+    const address = (o: { buffer: number; base: Affine }, x: number, stride: number): void => {
+      em.val(em.addressOf(o.buffer, o.base, 4));
+      c.get(x);
+      em.val(em.int(stride * 4));
+      c.op('i32.mul').op('i32.add');
+    };
+    c.i32(n.ta).i32(n.tb);
+    c.get(i1).get(i0).op('i32.sub').get(j1).get(j0).op('i32.sub');
+    em.val(em.int(g.k.size));
+    address(p.a, i0, p.a.strideX);
+    em.val(em.int(n.lda));
+    address(p.b, j0, p.b.strideX);
+    em.val(em.int(n.ldb));
+    address(n.c, i0, n.ldc);
+    c.get(j0).i32(2).op('i32.shl').op('i32.add');
+    em.val(em.int(n.ldc));
+    c.call(HOST_INDEX.get('sgemm')!);
   }
 
   /** All panels of `width` columns from j on (for a tail: the one that is left when the tile reaches the edge). */
@@ -498,9 +370,10 @@ class GemmEmitter {
     const i = em.local(I32);
     em.code.get(i0).set(i);
     const b = em.local(I32);
-    em.val(em.addressOf(p.b.buffer, p.b.base, 4));
+    const from = p.native === null ? p.b : { ...p.native.c, group: 1 };
+    em.val(em.addressOf(from.buffer, from.base, 4));
     em.code.get(j);
-    em.val(em.int(p.b.group * 4));
+    em.val(em.int(from.group * 4));
     em.code.op('i32.mul').op('i32.add').set(b);
     this.rows(i, i1, b, p.MR, NV, partial);
     const tailI = M % p.MR;
@@ -518,7 +391,8 @@ class GemmEmitter {
     const { em, g } = this;
     em.push();
     em.bindVar(g.i, i);
-    this.micro(i, b, MR, NV);
+    if (this.p.native === null) this.micro(i, b, MR, NV);
+    else this.fetch(this.p.native, i, b, MR, NV);
     this.epilogue(MR, NV, partial);
     const bytes = em.pop();
     const c = em.code;
@@ -526,6 +400,27 @@ class GemmEmitter {
     c.get(i).i32(MR).op('i32.add').get(i1).op('i32.gt_u').brIf(1);
     c.out.append(bytes);
     c.get(i).i32(MR).op('i32.add').set(i).br(0).end().end();
+  }
+
+  /** The sums that the native BLAS left, into the accumulators. */
+  private fetch(n: NativePlan, i: number, c0: number, MR: number, NV: number): void {
+    const { em, p } = this;
+    const row = em.local(I32);
+    em.code.get(i);
+    em.val(em.int(n.ldc * 4));
+    em.code.op('i32.mul').get(c0).op('i32.add').set(row);
+    for (let r = 0; r < MR; r++) {
+      if (r > 0) {
+        em.code.get(row);
+        em.val(em.int(n.ldc * 4));
+        em.code.op('i32.add').set(row);
+      }
+      for (let v = 0; v < NV; v++)
+        em.code
+          .get(row)
+          .mem('v128.load', v * 16)
+          .set(this.accs[r * p.NV + v]!);
+    }
   }
 
   /** Sums over k for MR rows and NV vectors of columns into the accumulators. */

@@ -14,7 +14,7 @@ import { CTRL, runtimeModule } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
-import { Pool, platform } from './pool.ts';
+import { type Blas, type NativeBlas, Pool, platform, type Sgemm } from './pool.ts';
 import { Residents } from './resident.ts';
 
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
@@ -41,6 +41,8 @@ export class CpuDevice implements Device {
   readonly pool: Pool;
   readonly target: Target;
   readonly threads: number;
+  private readonly native: NativeBlas | null;
+  private opened: Blas | null = null;
   private readonly runtime: { run(cmd: number, count: number, workers: number): number };
   private readonly table: WebAssembly.Table;
   private readonly imports: Record<string, WebAssembly.ExportValue>;
@@ -64,7 +66,14 @@ export class CpuDevice implements Device {
 
   constructor(options: { threads?: number } = {}) {
     this.heap = new Heap(flag('TENON_MAX_MB'));
-    this.target = { fma: detectFma() };
+    const blas = (): boolean => this.blas().sgemm !== null;
+    this.target = {
+      fma: detectFma(),
+      get blas() {
+        return blas();
+      },
+    };
+    this.native = platform().findBlas?.() ?? null;
     this.residents = new Residents(this.heap, (ptr, into) => {
       into.set(this.bytes().subarray(ptr, ptr + into.length));
     });
@@ -77,6 +86,9 @@ export class CpuDevice implements Device {
         if (spins === 0x100000) since = performance.now();
         return performance.now() - since > 20_000 ? 1 : 0;
       },
+      sgemm: (...args: Parameters<Sgemm>) => {
+        this.blas().sgemm!(...args);
+      },
       ...HOST_MATH,
     };
     const bytes = runtimeModule(this.heap.maxPages);
@@ -84,8 +96,20 @@ export class CpuDevice implements Device {
     this.runtime = instance.exports as unknown as typeof this.runtime;
     const wanted = options.threads ?? flag('TENON_THREADS');
     this.threads = Math.max(1, wanted > 0 ? wanted : platform().cores);
-    this.pool = new Pool(this.heap.memory, bytes, Object.keys(HOST_MATH), this.threads);
+    this.pool = new Pool(
+      this.heap.memory,
+      bytes,
+      Object.keys(HOST_MATH),
+      this.threads,
+      this.native?.found ?? null,
+    );
     this.words()[CTRL.job >> 2] = 0xfff;
+  }
+
+  /** The native BLAS, opened when a product first asks for it. */
+  private blas(): Blas {
+    this.opened ??= this.native?.open(this.heap.memory) ?? { sgemm: null, about: platform().name };
+    return this.opened;
   }
 
   // ---- memory ---------------------------------------------------------------------------------------------------------
@@ -162,8 +186,10 @@ export class CpuDevice implements Device {
     return {
       platform: platform().name,
       threads: this.pool.started + 1,
-      sharedThreads: platform().threads,
+      sharedThreads: platform().spawn !== null,
       relaxedSimd: this.target.fma,
+      blas: this.blas().sgemm !== null,
+      blasLibrary: this.blas().about,
       maxMB: this.heap.maxPages / 16,
     };
   }

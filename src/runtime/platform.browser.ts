@@ -14,6 +14,7 @@ setPlatform({
   name: isolated
     ? 'this page'
     : 'a page that is not cross-origin isolated (it lacks the COOP and COEP headers)',
+  findBlas: null,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   spawn: isolated
     ? (source, data) => {

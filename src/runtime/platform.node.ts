@@ -1,10 +1,11 @@
-// What Node gives: worker threads, environment variables, a cheap macrotask.
+// What Node gives: worker threads, environment variables, a cheap macrotask, a native BLAS.
 
 import { availableParallelism } from 'node:os';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { setFlagSource } from '../base/env.ts';
 import { setLog } from '../base/log.ts';
+import { findBlas, WORKER_BLAS } from './blas.node.ts';
 import { setPlatform } from './pool.ts';
 
 setFlagSource(name => process.env[name]);
@@ -14,8 +15,11 @@ setLog(text => {
 setPlatform({
   name: `Node ${process.versions.node}`,
   cores: availableParallelism(),
+  findBlas,
   spawn: (source, data) => {
-    const w = new Worker(`${source}\nserve(require('node:worker_threads').workerData);`, {
+    const start = `const d = require('node:worker_threads').workerData;
+      serve(d, d.blas && (${WORKER_BLAS})(require, d.blas, d.memory));`;
+    const w = new Worker(`${source}\n${start}`, {
       eval: true,
       workerData: data,
       stdout: false,

@@ -8,20 +8,45 @@ import { CTRL } from './control.ts';
 /** Starts one thread that runs `source` and gets `data`; chosen by the platform's build. */
 export type SpawnWorker = (source: string, data: unknown) => { terminate(): void };
 
-let spawn: SpawnWorker | null = null;
-let cores = 1;
-let onMainThreadOf = 'an unknown platform';
-/** Called once by the platform's entry. */
-export function setPlatform(p: { spawn: SpawnWorker | null; cores: number; name: string }): void {
-  spawn = p.spawn;
-  cores = p.cores;
-  onMainThreadOf = p.name;
+/** C = A·B on row-major float32 matrices in the shared memory: transposed or not, sizes, addresses with row lengths. */
+export type Sgemm = (
+  ...args: [
+    ta: number,
+    tb: number,
+    m: number,
+    n: number,
+    k: number,
+    a: number,
+    lda: number,
+    b: number,
+    ldb: number,
+    c: number,
+    ldc: number,
+  ]
+) => void;
+export interface Blas {
+  readonly sgemm: Sgemm | null;
+  /** Which library, or why there is none. */
+  readonly about: string;
 }
-export const platform = (): { cores: number; name: string; threads: boolean } => ({
-  cores,
-  name: onMainThreadOf,
-  threads: spawn !== null,
-});
+export interface NativeBlas {
+  /** What a worker needs to open it too; null where there is none. */
+  readonly found: unknown;
+  open(memory: WebAssembly.Memory): Blas;
+}
+interface Platform {
+  readonly spawn: SpawnWorker | null;
+  readonly cores: number;
+  readonly name: string;
+  readonly findBlas: (() => NativeBlas) | null;
+}
+
+let chosen: Platform = { spawn: null, cores: 1, name: 'an unknown platform', findBlas: null };
+/** Called once by the platform's entry. */
+export function setPlatform(p: Platform): void {
+  chosen = p;
+}
+export const platform = (): Platform => chosen;
 
 /** How long a worker looks for work before it goes to sleep: about half a millisecond. */
 const SPINS = 400_000;
@@ -31,12 +56,12 @@ const SPINS = 400_000;
  * number in shared memory has moved, and sleeps when nothing comes.
  */
 const WORKER = `
-const serve = ({ memory, runtime, names, C, spins }) => {
+const serve = ({ memory, runtime, names, C, spins }, sgemm) => {
   const at = i => i >> 2;
   let words = new Int32Array(memory.buffer);
   const fresh = () => (words.buffer === memory.buffer ? words : (words = new Int32Array(memory.buffer)));
   const table = new WebAssembly.Table({ initial: 1, element: 'anyfunc' });
-  const e = { m: memory, t: table, late: () => 0 };
+  const e = { m: memory, t: table, late: () => 0, sgemm: sgemm ?? (() => {}) };
   for (const n of names) e[n] = n in Math ? Math[n] : n === 'rem' ? (a, b) => a % b : () => { throw new Error(n + ' on a worker'); };
   const rt = new WebAssembly.Instance(new WebAssembly.Module(runtime), { e }).exports;
   let known = 0;
@@ -83,15 +108,22 @@ export class Pool {
   private readonly workers: { terminate(): void }[] = [];
   private words: Int32Array;
 
-  constructor(memory: WebAssembly.Memory, runtime: Uint8Array, names: readonly string[], threads: number) {
+  constructor(
+    memory: WebAssembly.Memory,
+    runtime: Uint8Array,
+    names: readonly string[],
+    threads: number,
+    blas: unknown,
+  ) {
     this.memory = memory;
     this.words = new Int32Array(memory.buffer);
     if (threads < 2) return;
+    const { spawn, name } = platform();
     if (spawn === null) {
-      warnOnce(`tenon: ${onMainThreadOf} gives no shared threads; running on one`);
+      warnOnce(`tenon: ${name} gives no shared threads; running on one`);
       return;
     }
-    const data = { memory, runtime, names, C: CTRL, spins: SPINS };
+    const data = { memory, runtime, names, C: CTRL, spins: SPINS, blas };
     for (let i = 1; i < threads; i++) this.workers.push(spawn(WORKER, data));
   }
   private at(address: number): number {

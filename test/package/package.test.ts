@@ -17,7 +17,13 @@ const systemPath = (process.env['PATH'] ?? '')
   .split(delimiter)
   .filter(dir => !dir.includes('node_modules') && !dir.includes('node-gyp-bin'))
   .join(delimiter);
-const env = { ...process.env, PATH: systemPath, npm_config_update_notifier: 'false' };
+const env = {
+  ...process.env,
+  TENON_BLAS: '',
+  LANG: 'C.UTF-8',
+  PATH: systemPath,
+  npm_config_update_notifier: 'false',
+};
 const version = spawnSync('node', ['--version'], { env, encoding: 'utf8' }).stdout?.trim() ?? 'none';
 const oldest = version.startsWith('v20.');
 
@@ -96,6 +102,9 @@ describe.skipIf(!oldest)(`on the machine's own Node (needs v20, is ${version})`,
     ]);
     expect(JSON.parse(printed).metrics.yAt5).toBeCloseTo(5, 2);
     expect(readdirSync(join(project, 'run')).sort()).toEqual(['descent.svg', 'line.svg', 'result.json']);
+    const found = JSON.parse(run(join(project, 'node_modules/.bin/tenon'), ['doctor', '--json']));
+    expect([found.blas, found.png, found.simd]).toEqual([false, false, true]);
+    expect(run(join(project, 'node_modules/.bin/tenon'), ['doctor'])).toContain('koffi is not installed');
     expect(run(join(project, 'node_modules/.bin/tenon'), ['--version']).trim()).toMatch(/^\d+\.\d+\.\d+$/);
   });
 });

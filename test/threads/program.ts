@@ -33,6 +33,13 @@ function results(when: string): void {
   note(`${when} columns`, randn([60_000, 7]).sum(0));
   note(`${when} rows`, m.softmax(-1));
   note(`${when} product`, m.matmul(randn([333, 77])).relu());
+  note(
+    `${when} batches`,
+    randn([5, 90, 70])
+      .matmul(randn([70, 65]))
+      .add(1)
+      .exp(),
+  );
   note(`${when} inner`, m.mT.matmul(m));
   const w = randn([333, 10]).realize().requiresGrad_();
   const step = compile((a: Tensor) => {
@@ -45,4 +52,6 @@ function results(when: string): void {
 results('early');
 await settle();
 results('late');
-process.stdout.write(`${JSON.stringify({ threads, print })}\n`, () => process.exit(0));
+process.stdout.write(`${JSON.stringify({ threads, blas: device.describe()['blas'], print })}\n`, () =>
+  process.exit(0),
+);
