@@ -122,7 +122,7 @@ interface Signature {
   /** All further positional arguments: as one list, or spread. */
   readonly rest: 'none' | 'list' | 'spread';
 }
-const NAMESPACES = ['T', 'F', 'linalg', 'nn'];
+const NAMESPACES = ['T', 'F', 'linalg', 'nn', 'init'];
 const parsed = new Map<string, Signature>();
 function parse(entry: string): Signature {
   const had = parsed.get(entry);
@@ -154,6 +154,23 @@ function parse(entry: string): Signature {
 }
 
 function run(entry: string, args: Arguments, kwargs: Options): unknown {
+  const { target, method } = parse(entry);
+  const { receiver, list } = bind(entry, args, kwargs);
+  return invoke(NAMESPACES.includes(target) ? space(target) : receiver, method, list);
+}
+/** Makes a layer: the entry is a call of its class. */
+export function construct(entry: string, args: Arguments, kwargs: Options): unknown {
+  const { method } = parse(entry);
+  const Class = (library.nn as Record<string, unknown>)[method] as
+    | (new (
+        ...args: unknown[]
+      ) => unknown)
+    | undefined;
+  if (Class === undefined) throw new Missing(`there is no nn.${method}`);
+  return new Class(...bind(entry, args, kwargs).list);
+}
+/** The arguments of our call in our order. */
+function bind(entry: string, args: Arguments, kwargs: Options): { receiver: unknown; list: unknown[] } {
   const s = parse(entry);
   const fixed = s.rest === 'none' ? s.order.length : s.positional.length;
   if (s.rest === 'none' && args.length > fixed) {
@@ -174,9 +191,10 @@ function run(entry: string, args: Arguments, kwargs: Options): unknown {
     .map(([ours, torch]) => [ours, given[torch]]);
   if (options.length > 0) list.push(Object.fromEntries(options));
   while (list.length > 0 && list[list.length - 1] === undefined) list.pop();
-  return invoke(NAMESPACES.includes(s.target) ? space(s.target) : given[s.target], s.method, list);
+  return { receiver: given[s.target], list };
 }
-const space = (name: string): unknown => (name === 'T' ? library : library[name]);
+const space = (name: string): unknown =>
+  name === 'T' ? library : name === 'init' ? tenon.nn.init : library[name];
 function invoke(on: unknown, name: string, args: readonly unknown[]): unknown {
   const f = (on as Record<string, unknown> | undefined)?.[name];
   if (typeof f !== 'function') throw new Missing(`there is no ${name}`);

@@ -18,6 +18,16 @@ export interface Step {
 }
 type Keys = Readonly<Record<string, string>>;
 
+/** What random values must look like. */
+export interface Distribution {
+  readonly dist: string;
+  readonly low?: number;
+  readonly high?: number;
+  readonly mean?: number;
+  readonly std?: number;
+  readonly value?: number;
+  readonly zero_rows?: readonly number[];
+}
 /** One case; which fields are there depends on its kind. */
 export interface Case {
   readonly id: string;
@@ -45,6 +55,19 @@ export interface Case {
   readonly zero_fraction: number;
   readonly tol: number;
   readonly kept_value: number;
+  readonly init: Readonly<Record<string, unknown>>;
+  readonly state: Keys;
+  readonly train: boolean;
+  readonly calls: number;
+  readonly state_after: Keys;
+  readonly named_parameters: readonly (readonly [name: string, shape: readonly number[]])[];
+  readonly state_dict: readonly (readonly [name: string, shape: readonly number[], dtype: string])[];
+  readonly named_modules: readonly string[];
+  readonly shape: readonly number[];
+  readonly value: number | readonly number[];
+  readonly expect: Distribution;
+  readonly check: { readonly mean_abs_max: number; readonly std_rel: number };
+  readonly params: Readonly<Record<string, Distribution>>;
 }
 export interface Manifest {
   readonly group: string;

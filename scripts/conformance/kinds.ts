@@ -5,6 +5,8 @@ import { autograd, type DType, noGrad, type Tensor, tensor } from '../../src/ind
 import { callTorch } from './call.ts';
 import { compare, flatten, Missing } from './check.ts';
 import { type Case, decode, type Step, type Stored, toTensor, WholeFloat } from './format.ts';
+import { runInit, runInitDist, runInitDistModule } from './initial.ts';
+import { runModule, runNames } from './modules.ts';
 import { runOptim, runOptimNames, runScheduler } from './optim.ts';
 import { runProperty } from './properties.ts';
 
@@ -16,12 +18,12 @@ export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> =
   program: runProgram,
   optim: runOptim,
   property: runProperty,
-  module: c => missing(c, 'there are no layers yet'),
-  names: c => (c.op.startsWith('optim.') ? runOptimNames(c) : missing(c, 'there are no layers yet')),
+  module: runModule,
+  names: c => (c.op.startsWith('optim.') ? runOptimNames(c) : runNames(c)),
   lr_scheduler: runScheduler,
-  init: c => missing(c, 'there are no initialisers yet'),
-  init_dist: c => missing(c, 'there are no initialisers yet'),
-  init_dist_module: c => missing(c, 'there are no layers yet'),
+  init: runInit,
+  init_dist: runInitDist,
+  init_dist_module: runInitDistModule,
   train: c => missing(c, 'there are no layers yet'),
   band: c => missing(c, 'there are no layers yet'),
   vision: c => missing(c, 'there are no image transforms yet'),

@@ -279,6 +279,25 @@ export const CALLS: Readonly<Record<string, string>> = {
   'nn.functional.bilinear': 'F.bilinear(input1, input2, weight, bias)',
   'nn.functional.scaled_dot_product_attention':
     'F.scaledDotProductAttention(query, key, value, {attn_mask, dropout_p, is_causal, scale})',
+  // nn.utils and nn.init
+  'nn.utils.clip_grad_norm_':
+    'nn.clipGradNorm_(parameters, max_norm, {norm_type, errorIfNonfinite=error_if_nonfinite})',
+  'nn.utils.clip_grad_value_': 'nn.clipGradValue_(parameters, clip_value)',
+  'nn.utils.parameters_to_vector': 'nn.parametersToVector(parameters)',
+  'nn.utils.vector_to_parameters': 'nn.vectorToParameters(vec, parameters)',
+  'nn.init.calculate_gain': 'init.calculateGain(nonlinearity, param)',
+  'nn.init.uniform_': 'init.uniform_(tensor, a, b)',
+  'nn.init.normal_': 'init.normal_(tensor, mean, std)',
+  'nn.init.trunc_normal_': 'init.truncNormal_(tensor, mean, std, a, b)',
+  'nn.init.constant_': 'init.constant_(tensor, val)',
+  'nn.init.eye_': 'init.eye_(tensor)',
+  'nn.init.dirac_': 'init.dirac_(tensor, groups)',
+  'nn.init.sparse_': 'init.sparse_(tensor, sparsity, {std})',
+  'nn.init.orthogonal_': 'init.orthogonal_(tensor, {gain})',
+  'nn.init.xavier_uniform_': 'init.xavierUniform_(tensor, {gain})',
+  'nn.init.xavier_normal_': 'init.xavierNormal_(tensor, {gain})',
+  'nn.init.kaiming_uniform_': 'init.kaimingUniform_(tensor, {a, mode, nonlinearity})',
+  'nn.init.kaiming_normal_': 'init.kaimingNormal_(tensor, {a, mode, nonlinearity})',
   // functional: resampling
   'nn.functional.unfold': 'F.unfold(input, kernel_size, {dilation, padding, stride})',
   'nn.functional.fold': 'F.fold(input, output_size, kernel_size, {dilation, padding, stride})',

@@ -46,6 +46,9 @@ export class Linear extends Module {
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias); // (…, outFeatures)
   }
+  override macs(_: readonly unknown[], y: Tensor): number {
+    return y.numel * this.inFeatures;
+  }
   override extraRepr(): string {
     return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${py(this.bias !== null)}`;
   }
@@ -84,6 +87,9 @@ export class Bilinear extends Module {
   }
   forward(x1: Tensor, x2: Tensor): Tensor {
     return bilinear(x1, x2, this.weight, this.bias); // (…, outFeatures)
+  }
+  override macs(_: readonly unknown[], y: Tensor): number {
+    return y.numel * this.in1Features * (this.in2Features + 1);
   }
   override extraRepr(): string {
     const { in1Features, in2Features, outFeatures, bias } = this;

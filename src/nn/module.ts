@@ -22,7 +22,7 @@ import {
   type ForwardPreHook,
   Hooks,
 } from './hooks.ts';
-import { Parameter, settleParameters } from './parameter.ts';
+import { noteFresh, Parameter, settleFresh } from './parameter.ts';
 import { type LoadOptions, type LoadResult, loadState, type StateDict, stateOf } from './state-dict.ts';
 
 /** What a module knows of its fields: names in the order of assignment. A field that is null keeps its place. */
@@ -42,6 +42,20 @@ const registries = new WeakMap<object, Registry>();
 
 /** The modules whose forward is running, outermost first. */
 const running: Module[] = [];
+
+/** Sees every call that ends well. */
+type Observer = (module: Module, inputs: readonly unknown[], output: unknown) => void;
+let observer: Observer | null = null;
+/** Runs `body` while `see` is told of every call of a module, inner ones first; outputs are not computed for it. */
+export function observeCalls<T>(see: Observer, body: () => T): T {
+  const before = observer;
+  observer = see;
+  try {
+    return body();
+  } finally {
+    observer = before;
+  }
+}
 
 let made = 0;
 /** 64 well-mixed bits for the n-th module. */
@@ -115,6 +129,7 @@ export abstract class Module {
     buffers.add(name);
     if (options.persistent === false) transient.add(name);
     else transient.delete(name);
+    if (tensor !== null) noteFresh(tensor);
     fieldsOf(this)[name] = tensor;
   }
   /** A child under a name that need not be a field of the class. */
@@ -298,6 +313,10 @@ export abstract class Module {
 
   // ---- text -------------------------------------------------------------------------------------------------------------
 
+  /** Multiply-accumulates of one call, without those of the modules in it: for `summary`. */
+  macs(_inputs: readonly unknown[], _output: unknown): number {
+    return 0;
+  }
   /** What print shows in the brackets after the name. */
   extraRepr(): string {
     return '';
@@ -356,14 +375,15 @@ function checkName(m: Module, name: string): void {
 
 function run(m: Module, registry: Registry, inputs: unknown[]): unknown {
   const outermost = running.length === 0;
-  if (outermost) settleParameters();
+  if (outermost) settleFresh();
   registry.ran = true;
   running.push(m);
   try {
     const forward = (given: unknown[]): unknown => (m.forward as (...inputs: unknown[]) => unknown)(...given);
     const output = registry.hooks === null ? forward(inputs) : registry.hooks.run(m, inputs, forward);
+    observer?.(m, inputs, output);
     // What a model returns is likely to be read after the step: it is computed with the step and not once more.
-    if (outermost && recording.now === null) {
+    if (outermost && recording.now === null && observer === null) {
       for (const t of tensorsIn(output)) if (t._node.value === null) want(t.node());
     }
     return output;
@@ -398,7 +418,7 @@ const TRAPS: ProxyHandler<Module> = {
     const registry = registryOf(target);
     const old = fieldsOf(target)[key];
     register(target, registry, key, value);
-    if (old !== value && changes(registry, old, value)) structureChanged();
+    if (old !== value && changes(registry, key, old, value)) structureChanged();
     return Reflect.defineProperty(target, key, descriptor);
   },
   deleteProperty(target, key) {
@@ -438,12 +458,14 @@ function register(target: Module, r: Registry, key: string, value: unknown): voi
 }
 
 /** Whether recorded steps may depend on a field that gets another value. */
-function changes(r: Registry, old: unknown, value: unknown): boolean {
-  if (isTensor(old) || isModule(old)) return true;
+function changes(r: Registry, key: string, old: unknown, value: unknown): boolean {
+  if (isTensor(old) || isModule(old)) {
+    if (r.parameters.has(key) || r.buffers.has(key) || r.modules.has(key)) return true;
+  }
   if (!r.ran) return false;
-  if (isTensor(value) || isModule(value)) return true;
-  // Numbers and options of a module between calls; what forward itself counts is its own affair.
-  return running.length === 0 && (value === null || typeof value !== 'object');
+  if (value instanceof Parameter || isModule(value)) return true;
+  // Options and plain tensors, between calls; what forward itself keeps in a field is its own affair.
+  return running.length === 0 && (value === null || typeof value !== 'object' || isTensor(value));
 }
 
 function setTraining(target: Module, on: boolean): void {

@@ -1,14 +1,26 @@
 // Parameter: a tensor that a module owns and an optimizer changes.
 
-import type { Node } from '../ir/node.ts';
 import { alias } from '../ir/ops/elementwise.ts';
 import { realize } from '../tensor/realize.ts';
 import { outside, recording } from '../tensor/record.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
-/** Parameters whose first value is still a graph. All are computed together when a module is first called. */
-let fresh: Parameter[] = [];
+/** Parameters and buffers whose first value is still a graph. All are computed together when a module is first called. */
+let fresh: Tensor[] = [];
 const MAX_FRESH = 512;
+/** Notes a tensor that belongs to a module from now on. */
+export function noteFresh(t: Tensor): void {
+  if (recording.now !== null || t._node.value !== null) return;
+  fresh.push(t);
+  if (fresh.length >= MAX_FRESH) settleFresh();
+}
+/** Gives new parameters and buffers their values, so that what initialises them is not part of the first step. */
+export function settleFresh(): void {
+  if (fresh.length === 0) return;
+  const pending = fresh.filter(t => t._base === null).map(t => t._node);
+  fresh = [];
+  outside(() => realize(pending));
+}
 
 /**
  * A leaf that requires grad. Assigned to a field of a module, it is one of the module's parameters.
@@ -18,16 +30,6 @@ export class Parameter extends Tensor {
   constructor(data: Tensor, options: { requiresGrad?: boolean } = {}) {
     super(alias(data.detach().node()));
     if (options.requiresGrad ?? true) this.requiresGrad_();
-    if (recording.now !== null) return;
-    fresh.push(this);
-    if (fresh.length >= MAX_FRESH) settleParameters();
+    noteFresh(this);
   }
-}
-
-/** Gives new parameters their values, so that what initialises them is not part of the first step. */
-export function settleParameters(): void {
-  if (fresh.length === 0) return;
-  const pending: Node[] = fresh.map(p => p._node).filter(n => n.value === null);
-  fresh = [];
-  if (pending.length > 0) outside(() => realize(pending));
 }

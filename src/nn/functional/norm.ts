@@ -3,6 +3,7 @@
 import { ShapeError, show, showShape, ValueError } from '../../base/errors.ts';
 import { normalizeDim, numel, sameShape } from '../../base/shape.ts';
 import { noGrad } from '../../tensor/modes.ts';
+import { isTensor } from '../../tensor/operand.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { perChannel } from './activation.ts';
 import { pad } from './pad.ts';
@@ -23,8 +24,9 @@ const channelAffine = (y: Tensor, weight?: Tensor | null, bias?: Tensor | null):
   affine(y, weight && perChannel(weight, y.ndim), bias && perChannel(bias, y.ndim));
 
 /** running ← (1 − momentum) running + momentum · new, in place and outside gradients. */
-function follow(running: Tensor, now: Tensor, momentum: number): void {
-  noGrad(() => running.mul_(1 - momentum).add_(now.detach().reshape(running.shape).mul(momentum)));
+function follow(running: Tensor, now: Tensor, momentum: number | Tensor): void {
+  const keep = isTensor(momentum) ? momentum.rsub(1) : 1 - momentum;
+  noGrad(() => running.mul_(keep).add_(now.detach().reshape(running.shape).mul(momentum)));
 }
 
 /**
@@ -38,7 +40,7 @@ export function batchNorm(
   runningVar?: Tensor | null,
   weight?: Tensor | null,
   bias?: Tensor | null,
-  options: { training?: boolean; momentum?: number; eps?: number } = {},
+  options: { training?: boolean; momentum?: number | Tensor; eps?: number } = {},
 ): Tensor {
   const { training = false, momentum = 0.1, eps = 1e-5 } = options;
   if (x.ndim < 2)
@@ -77,7 +79,7 @@ export function instanceNorm(
     weight?: Tensor | null;
     bias?: Tensor | null;
     useInputStats?: boolean;
-    momentum?: number;
+    momentum?: number | Tensor;
     eps?: number;
   } = {},
 ): Tensor {
