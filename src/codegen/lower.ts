@@ -304,6 +304,12 @@ class Lowerer {
     if (vars.length !== 1 || r.length !== 1 || r[0]!.size !== v!.size || stores.length !== 1) return none;
     const [store] = stores as [StoreSink];
     if (store.mode !== 'set' || store.dtype !== 'float32' || store.value.lanes === 4) return none;
+    // The place holds one value: what another reduction has left there is still to be read.
+    const parts = new Set<E>();
+    collect(store.value, parts);
+    for (const e of parts) {
+      if (e.op === 'load' && (e.data as LoadData).buffer === store.buffer) return none;
+    }
     const toRow = new Map<E, E>([[varOf(r[0]!), varOf(v!)]]);
     const memo = new Map<E, E>();
     const inReduction = new Set<E>();

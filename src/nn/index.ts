@@ -65,6 +65,7 @@ export {
   type PretrainedOptions,
 } from './embedding.ts';
 export * as functional from './functional.ts';
+export { functionalCall } from './functional-call.ts';
 export type { BackwardHook, BackwardPreHook, ForwardHook, ForwardPreHook, Grads } from './hooks.ts';
 export * as init from './init.ts';
 export { Bilinear, Identity, type LayerOptions, Linear, type PlaceOptions } from './linear.ts';

@@ -27,6 +27,8 @@ import { type LoadOptions, type LoadResult, loadState, type StateDict, stateOf }
 
 /** What a module knows of its fields: names in the order of assignment. A field that is null keeps its place. */
 interface Registry {
+  /** The module without its traps. */
+  readonly target: Module;
   readonly parameters: Set<string>;
   readonly buffers: Set<string>;
   readonly transient: Set<string>;
@@ -96,6 +98,7 @@ export abstract class Module {
     delete (target as { length?: number }).length;
     Object.setPrototypeOf(target, new.target.prototype);
     const registry: Registry = {
+      target: target as unknown as this,
       parameters: new Set(),
       buffers: new Set(),
       transient: new Set(),
@@ -401,6 +404,28 @@ function where(): string {
   const path = running[0]!.namedModules().find(([, m]) => m === inner)?.[0] ?? '';
   const what = inner.children().length > 0 ? inner.constructor.name : inner.toString();
   return path === '' ? what : `${path}: ${what}`;
+}
+
+/** Runs `body` while fields (by path) hold other tensors; nobody is told of the change. */
+export function withTensors<T>(m: Module, tensors: Readonly<Record<string, Tensor>>, body: () => T): T {
+  const before: (readonly [fields: Fields, name: string, was: unknown])[] = [];
+  try {
+    for (const [path, t] of Object.entries(tensors)) {
+      const dot = path.lastIndexOf('.');
+      const r = registryOf(m.getSubmodule(path.slice(0, Math.max(dot, 0))));
+      const name = path.slice(dot + 1);
+      if (!r.parameters.has(name) && !r.buffers.has(name)) {
+        const op = 'functionalCall';
+        throw new ValueError(op, 'names are those of parameters and buffers', show(path), '');
+      }
+      const fields = fieldsOf(r.target);
+      before.push([fields, name, fields[name]]);
+      fields[name] = t;
+    }
+    return body();
+  } finally {
+    for (const [fields, name, was] of before.reverse()) fields[name] = was;
+  }
 }
 
 // ---- fields -------------------------------------------------------------------------------------------------------------

@@ -74,13 +74,6 @@ abstract class RunningNorm extends Module {
       this.bias?.zero_();
     });
   }
-  /** Counts a training batch; how much of it enters the running statistics. */
-  protected count(): number | Tensor {
-    const n = this.num_batches_tracked;
-    if (n === null || !this.training) return this.momentum ?? 0;
-    noGrad(() => n.add_(1));
-    return this.momentum ?? n.to(this.running_mean!.dtype).reciprocal();
-  }
   /** Numbers of dims that x may have; channels are dim 1, or dim 0 of an input without batch. */
   protected abstract get ranks(): readonly number[];
   protected checkInput(x: Tensor, channelDim: number): void {
@@ -121,6 +114,13 @@ abstract class BatchNorm extends RunningNorm {
     const momentum = this.count();
     return F.batchNorm(x, mean, variance, this.weight, this.bias, { training, momentum, eps });
   }
+  /** Counts a training batch; returns how much of it enters the running statistics. */
+  private count(): number | Tensor {
+    const n = this.num_batches_tracked;
+    if (n === null || !this.training) return this.momentum ?? 0;
+    noGrad(() => n.add_(1));
+    return this.momentum ?? n.to(this.running_mean!.dtype).reciprocal();
+  }
 }
 /** Over (N, C) or (N, C, L). */
 export class BatchNorm1d extends BatchNorm {
@@ -159,7 +159,8 @@ abstract class InstanceNorm extends RunningNorm {
       weight,
       bias,
       useInputStats: this.training || running_mean === null,
-      momentum: this.count(),
+      // As in PyTorch the batches are not counted here.
+      momentum: this.momentum ?? 0,
       eps,
     });
     return single ? y.squeeze(0) : y;

@@ -1,7 +1,8 @@
 // One kernel stores several results only where its loops run over all of each.
 
 import { describe, expect, it } from 'vitest';
-import { compile, tensor } from '../../src/index.ts';
+import '../../src/runtime/reference.ts';
+import { compile, F, type NestedNumbers, randn, tensor } from '../../src/index.ts';
 
 describe('a result that is also read in part', () => {
   it('is computed whole when only a slice from its start is read', () => {
@@ -35,5 +36,23 @@ describe('a result that is also read in part', () => {
     });
     expect([...f().dataSync()]).toEqual(new Array(8 * n).fill(n + 1));
     expect([...p.dataSync()]).toEqual(new Array(n * n).fill(n));
+  });
+});
+
+describe('a row that is kept where its result will go', () => {
+  it('holds one value, though two reductions could leave theirs there', () => {
+    const [x, cot] = [randn([2, 3, 4, 4]), randn([2, 3, 4, 4])].map(t => t.tolistSync() as NestedNumbers) as [
+      NestedNumbers,
+      NestedNumbers,
+    ];
+    const gradients = ['cpu', 'reference'].map(device => {
+      const leaf = tensor(x, { device, requiresGrad: true });
+      const weight = tensor([1, 2, 3], { device, requiresGrad: true });
+      F.instanceNorm(leaf, { weight }).mul(tensor(cot, { device })).sum().backward();
+      return [...(leaf.grad!.dataSync() as Float32Array), ...(weight.grad!.dataSync() as Float32Array)];
+    });
+    gradients[0]!.forEach((g, i) => {
+      expect(g).toBeCloseTo(gradients[1]![i]!, 4);
+    });
   });
 });

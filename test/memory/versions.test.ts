@@ -1,7 +1,7 @@
 // R4: which old versions are kept for pending work, and that the newest value has one home.
 
 import { describe, expect, it } from 'vitest';
-import { compile, noGrad, type Tensor, tensor } from '../../src/index.ts';
+import { compile, noGrad, type Tensor, tensor, zeros } from '../../src/index.ts';
 
 const param = (...x: number[]): Tensor => tensor(x, { requiresGrad: true });
 const data = (t: Tensor): number[] => [...(t.dataSync() as Float32Array)];
@@ -44,5 +44,13 @@ describe('old versions', () => {
     });
     expect([f().itemSync(), f().itemSync()]).toEqual([1, 0]);
     expect(data(p)).toEqual([-0.5, 0.5]);
+  });
+  it('a number that was made a tensor and changed in place is no constant of the next op', () => {
+    for (const count of [tensor(0), zeros([]).realize()]) {
+      for (let i = 1; i <= 3; i++) {
+        count.add_(1);
+        expect(data(count)).toEqual([i]);
+      }
+    }
   });
 });

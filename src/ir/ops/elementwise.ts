@@ -54,8 +54,10 @@ export function constant(value: number | bigint, dtype: DType, device: string): 
   return makeNode(constDef, [], { value, dtype }, [], dtype, device);
 }
 export const constLike = (x: Node, value: number): Node => constant(value, x.dtype, x.device);
+/** A number that stays. A node that has its value is memory, which an in-place method may fill anew. */
 export const isConst = (n: Node, value?: number): boolean =>
   n.op === (constDef as OpDef<unknown>) &&
+  n.value === null &&
   (value === undefined || Number((n.attrs as ConstAttrs).value) === value);
 export const constValue = (n: Node): number | bigint => (n.attrs as ConstAttrs).value;
 
