@@ -46,13 +46,11 @@ const PACK_A_FROM = 96 * 1024;
 /** Bytes of A that a tile keeps in L2. */
 const L2_BYTES = 320 * 1024;
 
-/** Tile shapes by the number of columns: twelve accumulators, and what one row of B and one value of A need. */
+/** Tile shapes by the number of columns: sums, a row of B and a value of A fit the 15 vector registers that V8 gives. */
 function tileOf(N: number): { MR: number; NV: number } {
   const vectors = Math.ceil(N / 4);
   if (vectors === 1) return { MR: 8, NV: 1 };
-  if (vectors === 3) return { MR: 4, NV: 3 };
-  if (vectors === 4) return { MR: 3, NV: 4 };
-  return { MR: 6, NV: 2 };
+  return vectors === 3 ? { MR: 3, NV: 3 } : { MR: 6, NV: 2 };
 }
 
 export function emitGemm(g: GemmKernel, target: Target): Pieces {
