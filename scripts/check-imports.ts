@@ -19,7 +19,7 @@ const MAY: Record<string, readonly string[]> = {
   tensor: ['base', 'ir', 'autograd', 'schedule', 'runtime'],
   nn: ['base', 'ir', 'tensor'],
   optim: ['base', 'ir', 'tensor'],
-  data: ['base', 'tensor'],
+  data: ['base', 'tensor', 'platform.ts'],
   io: ['base', 'tensor'],
   vision: ['base', 'tensor', 'nn', 'data', 'io'],
   text: ['base', 'tensor', 'nn', 'data', 'io'],

@@ -13,7 +13,7 @@ export async function oneFile(
     name: 'source for pages',
     resolveId: (id, importer, { kind }) => {
       if (kind === 'dynamic-import' && onDemand === 'outside') return { id, external: true };
-      return id.endsWith('/platform.node.ts') && importer !== undefined
+      return id.endsWith('.node.ts') && importer !== undefined
         ? new URL(id.replace('.node.', '.browser.'), `file://${importer}`).pathname
         : null;
     },

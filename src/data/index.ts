@@ -1,5 +1,8 @@
 // tenon/data: data sets, and the way from them to batches.
 
+// The data folder is a flag: where flags come from must be known, also to who imports nothing else.
+import '../platform.ts';
+
 export { type Collated, defaultCollate, type PadOptions, padSequence } from './collate.ts';
 export { type ColumnType, type CsvOptions, parseCsv, readTable, Table } from './csv.ts';
 export {

@@ -1,5 +1,6 @@
 // Files of data sets: the folder, and downloads from a server on this machine that misbehaves on purpose.
 
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -251,5 +252,14 @@ describe('the data folder', () => {
     };
     expect(dataFolder()).toBe(want[process.platform] ?? dataFolder());
     expect(dataFolder()).toMatch(/tenon.data$/);
+  });
+  it('is known to a program that imports tenon/data alone', () => {
+    const index = new URL('../../src/data/index.ts', import.meta.url).href;
+    const code = `import { dataFolder } from '${index}'; console.log(dataFolder());`;
+    const r = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+      encoding: 'utf8',
+      env: { ...process.env, TENON_DATA: '/some/where' },
+    });
+    expect(r.stdout).toBe('/some/where\n');
   });
 });
