@@ -1,7 +1,8 @@
 // Statements about random numbers, tested with our own generator.
 
-import { randomSplit, TensorDataset } from '../../src/data/index.ts';
+import { DataLoader, randomSplit, TensorDataset } from '../../src/data/index.ts';
 import {
+  cat,
   F,
   manualSeed,
   multinomial,
@@ -12,6 +13,7 @@ import {
   type Tensor,
   tensor,
 } from '../../src/index.ts';
+import { Linear } from '../../src/nn/index.ts';
 import { Mismatch, Missing } from './check.ts';
 import { type Case, plain } from './format.ts';
 
@@ -27,6 +29,7 @@ const PROPERTIES: Readonly<Record<string, (c: Case) => void>> = {
   multinomial: multinomialShares,
   randperm: permutations,
   'utils.data.random_split': randomSplits,
+  manual_seed: seeds,
 };
 
 export function runProperty(c: Case): void {
@@ -37,7 +40,6 @@ export function runProperty(c: Case): void {
 }
 const REASONS: Readonly<Record<string, string>> = {
   'nn.Dropout': 'there are no layers yet',
-  manual_seed: 'there are no layers yet, whose initialisation the statement includes',
 };
 
 function holds(what: string, ok: boolean, got: unknown = ''): void {
@@ -144,4 +146,24 @@ function randomSplits(): void {
     const all = parts.flatMap(p => Array.from(p.indices)).sort((a, b) => a - b);
     holds('parts must be disjoint and cover all', all.every((v, i) => v === i) && all.length === 1000);
   }
+}
+function seeds(): void {
+  const data = new TensorDataset(tensor(Float32Array.from({ length: 64 }, (_, i) => i)));
+  const draws: Record<string, () => Tensor> = {
+    rand: () => rand(64),
+    randn: () => randn(64),
+    dropout: () => F.dropout(ones(64)),
+    randperm: () => randperm(64),
+    'parameter initialisation': () => new Linear(8, 8).weight,
+    'DataLoader order': () => cat([...new DataLoader(data, { batchSize: 8, shuffle: true })].map(([x]) => x)),
+  };
+  const from = (seed: number) => {
+    manualSeed(seed);
+    return Object.values(draws).map(d => values(d()).join());
+  };
+  const [first, again, other] = [from(1), from(1), from(2)];
+  Object.keys(draws).forEach((name, i) => {
+    holds(`${name} must repeat for a seed`, first[i] === again![i]);
+    holds(`${name} must differ for another seed`, first[i] !== other![i]);
+  });
 }
