@@ -143,52 +143,64 @@ async function transfer(
   options: FileOptions,
 ): Promise<boolean> {
   const guard = source.sha256 !== undefined || source.md5 !== undefined;
-  let received = guard ? await sizeOf(part) : 0;
+  const there = guard ? await sizeOf(part) : 0;
   const stalled = new AbortController();
   const limit = options.stallMs ?? 30_000;
   const giveUp = () => stalled.abort(new Error(`nothing came for ${limit / 1000} s`));
   let timer = setTimeout(giveUp, limit);
   const signal = AbortSignal.any([stalled.signal, ...(options.signal ? [options.signal] : [])]);
   try {
-    const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-    if (received > 0) headers.range = `bytes=${received}-`;
-    const response = await fetch(url, { headers, signal });
-    if (received > 0 && response.status === 206) {
-      const range = response.headers.get('content-range') ?? '';
-      if (!range.startsWith(`bytes ${received}-`)) {
-        await rm(part, { force: true });
-        throw new Error(`asked for the bytes from ${received} on, got '${range}'`);
-      }
-    } else if (response.status === 416) {
-      await rm(part, { force: true });
-      throw new Error('the part that was there is no beginning of the file');
-    } else if (response.status !== 200) {
-      const e = `HTTP ${response.status} ${response.statusText}`.trim();
-      throw response.status >= 500 ? new Error(e) : new Final(e);
-    } else received = 0;
-    const resumed = received > 0;
+    const range = there > 0 ? { range: `bytes=${there}-` } : {};
+    const response = await fetch(url, { headers: { 'accept-encoding': 'identity', ...range }, signal });
+    const from = await beginning(response, there, part);
     const length = response.headers.get('content-length');
-    const total = length === null ? null : received + Number(length);
-    const file = await guarded(part, () => open(part, resumed ? 'a' : 'w'));
-    try {
-      for await (const chunk of response.body ?? []) {
-        clearTimeout(timer);
-        timer = setTimeout(giveUp, limit);
-        await guarded(part, () => file.writeFile(chunk as Uint8Array));
-        received += chunk.length;
-        options.onProgress?.({ file: source.path, received, total });
-      }
-      await guarded(part, () => file.sync());
-    } finally {
-      await file.close();
-    }
-    if (total !== null && received !== total) throw new Error(`ended after ${received} of ${total} bytes`);
-    return resumed;
+    const total = length === null ? null : from + Number(length);
+    await store(response, part, from, received => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, limit);
+      options.onProgress?.({ file: source.path, received, total });
+    });
+    return from > 0;
   } catch (e) {
-    if (e instanceof FileError) await rm(part, { force: true });
     throw stalled.signal.aborted ? stalled.signal.reason : e;
   } finally {
     clearTimeout(timer);
+  }
+}
+/** Where in the file the bytes of the answer begin; throws for an answer that has none. */
+async function beginning(response: Response, asked: number, part: string): Promise<number> {
+  const { status, statusText } = response;
+  // Where others come than those asked for, the checksum tells.
+  if (status === 206) return asked;
+  if (status === 200) return 0;
+  await response.body?.cancel();
+  if (status === 416) {
+    await rm(part, { force: true });
+    throw new Error('the part that was there is no beginning of the file');
+  }
+  const e = `HTTP ${status} ${statusText}`.trim();
+  throw status >= 500 ? new Error(e) : new Final(e);
+}
+/** Writes the answer behind the first `from` bytes of the part. A part that cannot be written makes room again. */
+async function store(
+  response: Response,
+  part: string,
+  from: number,
+  progress: (received: number) => void,
+): Promise<void> {
+  const file = await guarded(part, () => open(part, from > 0 ? 'a' : 'w'));
+  let received = from;
+  try {
+    for await (const chunk of response.body ?? []) {
+      await guarded(part, () => file.writeFile(chunk as Uint8Array));
+      progress((received += chunk.length));
+    }
+    await guarded(part, () => file.sync());
+  } catch (e) {
+    if (e instanceof FileError) await rm(part, { force: true });
+    throw e;
+  } finally {
+    await file.close();
   }
 }
 async function sizeOf(path: string): Promise<number> {

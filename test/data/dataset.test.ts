@@ -68,6 +68,11 @@ describe('TensorDataset', () => {
       expect(numbers(got)).toEqual([...numbers(t.narrow(0, 3, 1)), ...numbers(t.narrow(0, 1, 1))]);
     }
   });
+  it('takes arrays, wherever in a buffer they begin', () => {
+    const data = new Uint8Array([9, 0, 1, 2, 3, 4, 5, 6, 7]).subarray(1);
+    const [t] = new TensorDataset({ data, shape: [2, 4], dtype: 'uint8' }).getBatch([1]);
+    expect(numbers(t)).toEqual([4, 5, 6, 7]);
+  });
   it('gives batches that are independent of each other and of the data', () => {
     const [a] = d.getBatch([0, 1]);
     a.mul_(0);

@@ -118,6 +118,10 @@ describe('StratifiedSampler', () => {
     expect(order(new StratifiedSampler(big), 1)).toEqual(order(new StratifiedSampler(labels), 1));
     const rare = (seed: number) => order(new StratifiedSampler(labels), seed).filter(i => i >= 950);
     expect(rare(1)).not.toEqual(rare(2));
+    // A class of one sample comes anywhere.
+    const place = (seed: number) => order(new StratifiedSampler([1, ...Array(99).fill(0)]), seed).indexOf(0);
+    const places = upTo(40).map(place);
+    expect([Math.min(...places) < 25, Math.max(...places) > 75]).toEqual([true, true]);
   });
 });
 

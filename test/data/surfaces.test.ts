@@ -210,6 +210,11 @@ describe('the Playground', () => {
     expect([Math.abs(mean(blue) - 2) < 0.35, Math.abs(std(blue) - 2) < 0.25]).toEqual([true, true]);
     const spiral = read('spiral');
     expect(Math.max(...spiral.p.map(([a, b]) => Math.hypot(a, b)))).toBeLessThan(5);
+    for (const i of [100, 999]) {
+      const angle = 2 * Math.PI * 1.75 * (i / 1000);
+      expect(spiral.p[i]![0]).toBeCloseTo((i / 200) * Math.sin(angle), 4);
+      expect(spiral.p[1000 + i]![1]).toBeCloseTo(-(i / 200) * Math.cos(angle), 4);
+    }
     const plane = read('reg-plane');
     expect(plane.shape).toEqual([2000, 1]);
     plane.p.forEach(([a, b], i) => {
