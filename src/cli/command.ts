@@ -80,6 +80,21 @@ function toNumber(name: string, text: string): number {
   return v;
 }
 
+/** KEY=VALUE texts of a repeatable option. */
+export function assignments(
+  command: string,
+  option: string,
+  pairs: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map(pair => {
+      const cut = pair.indexOf('=');
+      if (cut < 1) throw new UsageError(`${command}: ${option} takes KEY=VALUE, got '${pair}'`);
+      return [pair.slice(0, cut), pair.slice(cut + 1)];
+    }),
+  );
+}
+
 const HEADINGS = {
   usage: { en: 'Usage', zh: '用法' },
   options: { en: 'Options', zh: '选项' },

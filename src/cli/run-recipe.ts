@@ -1,9 +1,11 @@
 // Runs one recipe: seed, settings, progress bar, clock. In: a recipe and texts of settings. Out: its result.
 
 import { manualSeed } from '../index.ts';
+import { fit, type TrainEvent } from '../train/index.ts';
 import { UsageError } from './command.ts';
 import { RECIPES } from './recipes/list.ts';
 import { type Metrics, percent, type Recipe, type Result, type Run } from './recipes/recipe.ts';
+import type { RunFolder } from './run-folder.ts';
 import { columns, type Terminal } from './terminal.ts';
 
 export interface Finished extends Result {
@@ -36,21 +38,47 @@ export function settingsOf(recipe: Recipe, given: Readonly<Record<string, string
   return values;
 }
 
+export interface RunOptions {
+  /** Where trainings keep their state and logs; without it nothing is written. */
+  readonly folder?: RunFolder;
+  /** Asks the run to stop after the running step. */
+  readonly signal?: AbortSignal;
+}
+/** The run was asked to stop: what it had reached is in its folder. */
+export class Interrupted extends Error {}
+
 export async function runRecipe(
   recipe: Recipe,
   seed: number,
   given: Readonly<Record<string, string>>,
   terminal: Terminal,
+  { folder, signal }: RunOptions = {},
 ): Promise<Finished> {
   const settings = settingsOf(recipe, given);
   const bar = terminal.bar(recipe.name);
   const start = performance.now();
   manualSeed(seed);
+  const show = (name: string) => (e: TrainEvent) => {
+    if (e.kind !== 'step' && e.kind !== 'epoch') return;
+    const inEpoch = e.kind === 'step' && e.batches !== null ? e.batch / e.batches : 0;
+    const done = e.kind === 'epoch' ? e.epoch : e.epoch - 1 + inEpoch;
+    const numbers = e.kind === 'epoch' ? e.metrics : { trainLoss: e.loss };
+    bar.update(Number(done.toFixed(2)), e.epochs, `${name}  ${status(numbers)}`);
+  };
   try {
     const result = await recipe.train({
       settings,
       language: terminal.language,
       progress: (done, total, metrics) => bar.update(done, total, status(metrics)),
+      fit: async (name, model, options) => {
+        const events = { onEvent: show(name), ...(signal === undefined ? {} : { signal }) };
+        const fitted =
+          folder === undefined
+            ? await fit(model, { ...options, ...events })
+            : await folder.fit(name, model, options, events);
+        if (fitted.why === 'interrupted') throw new Interrupted(name);
+        return fitted;
+      },
     });
     return { ...result, recipe: recipe.name, seed, seconds: (performance.now() - start) / 1000 };
   } finally {

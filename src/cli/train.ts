@@ -1,12 +1,14 @@
-// tenon train RECIPE: trains one recipe, writes its pictures and its result.
+// tenon train RECIPE: trains one recipe, writes its pictures, weights, log and result; goes on where it was stopped.
 
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultDevice, setDefaultDevice } from '../index.ts';
-import { defineCommand, UsageError } from './command.ts';
+import { writeFileAtomic } from '../io/index.ts';
+import { assignments, defineCommand, UsageError } from './command.ts';
 import { writePictures } from './pictures.ts';
 import { RECIPES } from './recipes/list.ts';
-import { asJson, findRecipe, report, runRecipe } from './run-recipe.ts';
+import { writeReport } from './report-page.ts';
+import { RunFolder } from './run-folder.ts';
+import { asJson, findRecipe, Interrupted, report, runRecipe, settingsOf } from './run-recipe.ts';
 import type { Terminal } from './terminal.ts';
 
 export const train = defineCommand({
@@ -34,6 +36,13 @@ export const train = defineCommand({
       value: 'NAME',
       about: { en: 'where to compute; default cpu', zh: '计算设备；默认 cpu' },
     },
+    resume: {
+      kind: 'flag',
+      about: {
+        en: 'go on where a stopped or killed run of the same settings was',
+        zh: '从同样设置的、被停止或中断的运行处继续',
+      },
+    },
     out: {
       kind: 'text',
       value: 'DIR',
@@ -44,6 +53,7 @@ export const train = defineCommand({
     ['tenon train circle', { en: 'train with the default settings', zh: '按默认设置训练' }],
     ['tenon train circle --seed 3 --set init=small', { en: 'another start', zh: '换一种初始化' }],
     ['tenon train rings --epochs 10 --json', { en: 'for scripts', zh: '供脚本使用' }],
+    ['tenon train mnist-mlp --resume', { en: 'after Ctrl-C or a crash', zh: 'Ctrl-C 或崩溃之后' }],
     ['tenon train --list', { en: 'what there is', zh: '有哪些配方' }],
   ],
   async run(values, rest, terminal) {
@@ -52,18 +62,37 @@ export const train = defineCommand({
     if (name === undefined || rest.length > 1)
       throw new UsageError("train: one recipe is needed; 'tenon train --list' shows them");
     const recipe = findRecipe(name);
-    const given = assignments(values.set ?? []);
+    const given = assignments('train', '--set', values.set ?? []);
     if (values.epochs !== undefined) given['epochs'] = String(values.epochs);
     const seed = values.seed ?? 0;
     if (!Number.isSafeInteger(seed)) throw new UsageError(`train: --seed must be an integer, got ${seed}`);
     if (values.device !== undefined) setDefaultDevice(values.device);
 
-    const result = await runRecipe(recipe, seed, given, terminal);
-    const folder = values.out ?? join('runs', recipe.name);
-    const files = await writePictures(folder, await result.pictures());
-    const line = asJson(result, defaultDevice());
-    const resultFile = join(folder, 'result.json');
-    await writeFile(resultFile, `${line}\n`);
+    const config = {
+      recipe: recipe.name,
+      seed,
+      device: defaultDevice(),
+      settings: settingsOf(recipe, given),
+    };
+    const folder = new RunFolder(values.out ?? join('runs', recipe.name));
+    await folder.open(config, values.resume === true);
+    const result = await stoppable(signal => runRecipe(recipe, seed, given, terminal, { folder, signal }));
+    if (result === null) {
+      terminal.warn(
+        terminal.say({
+          en: `stopped; 'tenon train ${recipe.name} --resume' with the same settings goes on`,
+          zh: `已停止；用同样的设置加 --resume 运行 tenon train ${recipe.name} 可以继续`,
+        }),
+      );
+      return 130;
+    }
+    const files = await writePictures(folder.path, await result.pictures());
+    if (result.model !== undefined) files.push(await folder.saveWeights(result.model, config));
+    const line = asJson(result, config.device);
+    const resultFile = folder.file('result.json');
+    await writeFileAtomic(folder.file('history.json'), `${JSON.stringify(folder.histories)}\n`);
+    await writeFileAtomic(resultFile, `${line}\n`);
+    await writeReport(folder, recipe, config, result, terminal.language);
     if (values.json) {
       terminal.print(line);
       return 0;
@@ -76,14 +105,21 @@ export const train = defineCommand({
   },
 });
 
-function assignments(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map(pair => {
-      const cut = pair.indexOf('=');
-      if (cut < 1) throw new UsageError(`train: --set takes KEY=VALUE, got '${pair}'`);
-      return [pair.slice(0, cut), pair.slice(cut + 1)];
-    }),
-  );
+/** Lets Ctrl-C end a run after its step; a second one ends the process at once. Null where it was stopped. */
+async function stoppable<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await run(controller.signal);
+  } catch (e) {
+    if (e instanceof Interrupted) return null;
+    throw e;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
 }
 
 function list(json: boolean, terminal: Terminal): number {

@@ -263,16 +263,21 @@ export class TensorCore {
     if (n.value === null) realize([n]);
     return this as unknown as Tensor;
   }
-  /** A fresh typed array with the elements in row-major order (16-bit floats as float32, int64 as BigInt64Array). */
-  dataSync(): TypedArray {
+  /** @internal The bytes of the elements in row-major order, in the dtype's own representation. */
+  _bytes(): Uint8Array<ArrayBuffer> {
     if (recording.now !== null) recording.now.refuse('data()');
     this.realize();
     const n = this.node();
     checkThere(n.value!);
-    const bytes = getDevice(n.device).download(n.value!);
-    const raw = typedArray(n.dtype, bytes.buffer, bytes.byteOffset, numel(n.shape));
-    if (n.dtype !== 'float16' && n.dtype !== 'bfloat16') return raw;
-    return Float32Array.from({ length: raw.length }, (_, i) => readElement(raw, n.dtype, i));
+    return getDevice(n.device).download(n.value!);
+  }
+  /** A fresh typed array with the elements in row-major order (16-bit floats as float32, int64 as BigInt64Array). */
+  dataSync(): TypedArray {
+    const bytes = this._bytes();
+    const { dtype } = this;
+    const raw = typedArray(dtype, bytes.buffer, bytes.byteOffset, this.numel);
+    if (dtype !== 'float16' && dtype !== 'bfloat16') return raw;
+    return Float32Array.from({ length: raw.length }, (_, i) => readElement(raw, dtype, i));
   }
   /**
    * The elements in row-major order as a fresh typed array, when they have been computed; lets the event loop turn

@@ -18,6 +18,7 @@ export {
   note,
   rule,
 } from './marks.ts';
+export { type MatrixOptions, matrixChart } from './matrix.ts';
 export { type NetworkLayer, type NetworkLink, type NetworkOptions, network } from './network.ts';
 export { formatTick, formatValue, type Interval, linearScale, logScale, type Scale } from './scale.ts';
 export { seriesColor, THEME } from './theme.ts';

@@ -10,12 +10,18 @@ import type { Result } from '../../src/cli/recipes/recipe.ts';
 import { settingsOf } from '../../src/cli/run-recipe.ts';
 import { median } from '../../src/cli/seed-lottery.ts';
 import { makeRings, makeShape, manualSeed, trainTestSplit } from '../../src/index.ts';
+import { fit } from '../../src/train/index.ts';
 import { numbers } from '../support.ts';
 
 async function run(name: string, seed: number, given: Record<string, string> = {}): Promise<Result> {
   const recipe = RECIPES.find(r => r.name === name)!;
   manualSeed(seed);
-  return recipe.train({ settings: settingsOf(recipe, given), language: 'en', progress: () => {} });
+  return recipe.train({
+    settings: settingsOf(recipe, given),
+    language: 'en',
+    progress: () => {},
+    fit: (_, m, o) => fit(m, o),
+  });
 }
 const seeds = async (name: string, n: number, given: Record<string, string> = {}): Promise<Result[]> => {
   const out: Result[] = [];

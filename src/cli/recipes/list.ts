@@ -1,6 +1,7 @@
 // All recipes, in the order in which a learner meets them.
 
 import { batchSize } from './batch-size.ts';
+import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
 import type { Recipe } from './recipe.ts';
@@ -16,4 +17,6 @@ export const RECIPES: readonly Recipe[] = [
   square,
   batchSize,
   rings,
+  mnistMlp,
+  fashionMlp,
 ];

@@ -1,6 +1,8 @@
 // A recipe: one experiment that can be run by its name, with what it must reach.
 // In: a seed and settings. Out: numbers, sentences and pictures. Not its job: files, terminals.
 
+import type { Module } from '../../nn/index.ts';
+import type { FitOptions, FitResult } from '../../train/index.ts';
 import type { Language, Words } from '../language.ts';
 
 /** A value that a user may set: how it is written, and what it is when he does not. */
@@ -53,6 +55,25 @@ export interface Run<S extends Settings = Settings> {
   readonly settings: ValuesOf<S>;
   readonly language: Language;
   readonly progress: Progress;
+  /**
+   * Trains a model under a name, as `fit` of tenon/train does, with progress bar, log and checkpoints. Where the run is
+   * resumed, a training that was stopped goes on and a finished one is put back at once.
+   */
+  readonly fit: <B>(name: string, model: Module, options: RunFit<B>) => Promise<FitResult>;
+}
+/** What the run itself takes care of is left out. */
+export type RunFit<B> = Omit<FitOptions<B>, 'signal' | 'checkpoint' | 'resume' | 'onEvent'>;
+/** A recipe with a model that can be used afterwards: evaluated again, asked for single inputs. */
+export interface Trained<S extends Settings = Settings> {
+  build(settings: ValuesOf<S>): Module;
+  /** Metrics on the test set, by the names of `train`. */
+  evaluate(model: Module, run: Pick<Run<S>, 'settings' | 'language'>): Promise<Metrics>;
+  /** What the model says to inputs of the command line. */
+  predict?(
+    model: Module,
+    inputs: readonly string[],
+    run: Pick<Run<S>, 'settings' | 'language'>,
+  ): Promise<readonly (readonly [string, string])[]>;
 }
 export interface Result {
   readonly metrics: Metrics;
@@ -60,6 +81,8 @@ export interface Result {
   readonly facts: readonly (readonly [Words, string])[];
   /** SVG texts by file name without extension; drawn when asked for. */
   readonly pictures: () => Promise<Readonly<Record<string, string>>>;
+  /** The trained model, whose weights are kept. */
+  readonly model?: Module;
 }
 export interface Recipe {
   readonly name: string;
@@ -69,13 +92,15 @@ export interface Recipe {
   /** `epochs` is always among them. */
   readonly settings: Settings;
   readonly train: (run: Run) => Promise<Result>;
+  readonly trained?: Trained;
 }
 
 /** Checks that a recipe reads only settings that it has. */
 export function defineRecipe<S extends Settings & { readonly epochs: Setting<number> }>(
-  recipe: Omit<Recipe, 'settings' | 'train'> & {
+  recipe: Omit<Recipe, 'settings' | 'train' | 'trained'> & {
     readonly settings: S;
     train(run: Run<S>): Promise<Result>;
+    readonly trained?: Trained<S>;
   },
 ): Recipe {
   return recipe as unknown as Recipe;
