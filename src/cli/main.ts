@@ -7,10 +7,11 @@ import { COMMON, type Command, helpOf, parseOptions, UsageError } from './comman
 import { doctor } from './doctor.ts';
 import { type Language, systemLanguage } from './language.ts';
 import { missions } from './missions.ts';
+import { sweep } from './sweep.ts';
 import { columns, makeTerminal, type Terminal } from './terminal.ts';
 import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [missions, train, doctor];
+const COMMANDS: readonly Command[] = [missions, train, sweep, doctor];
 
 /** --lang anywhere decides, even for the message about a wrong option. */
 function languageOf(args: readonly string[]): Language {

@@ -92,7 +92,7 @@ export const sweep = defineCommand({
         const r = await runRecipe(recipe, seed, { ...fixed, ...point }, terminal).catch((e: Error) => e);
         if (r instanceof Error) terminal.warn(`${describe(point)} seed ${seed}: ${r.message}`);
         else metric ??= chosen(r.metrics);
-        found.push(r instanceof Error ? Number.NaN : valueOf(r.metrics, metric!));
+        found.push(r instanceof Error ? Number.NaN : metricOf(r.metrics, metric!));
       }
       const seconds = (performance.now() - start) / 1000;
       rows.push({ settings: point, seeds, values: found, median: median(found), seconds });
@@ -135,7 +135,7 @@ const describe = (point: Readonly<Record<string, string>>): string =>
     .map(([k, v]) => `${k}=${v}`)
     .join(' ');
 const chosen = (m: Metrics): string => ('testAccuracy' in m ? 'testAccuracy' : Object.keys(m)[0]!);
-function valueOf(m: Metrics, name: string): number {
+function metricOf(m: Metrics, name: string): number {
   const v = m[name];
   if (v === undefined) throw new UsageError(`sweep: metrics are ${Object.keys(m).join(', ')}, got '${name}'`);
   return v;

@@ -279,7 +279,7 @@ describe('going on', () => {
         scheduleEvery: 'step',
         callbacks: [new EarlyStopping({ patience: 9, restoreBest: true })],
         signal: controller.signal,
-        onEvent: e => void (e.kind === 'step' && e.step === stopAt - 1 && controller.abort()),
+        onEvent: e => void (e.kind === 'step' && e.step === stopAt && controller.abort()),
         checkpoint: { save: async s => `${states.push(copyState(s))}`, everyEpochs: 100 },
         ...(resume === null ? {} : { resume }),
       });
