@@ -57,6 +57,7 @@ export async function runRecipe(
   const settings = settingsOf(recipe, given);
   const bar = terminal.bar(recipe.name);
   const start = performance.now();
+  let before = 0;
   manualSeed(seed);
   const show = (name: string) => (e: TrainEvent) => {
     if (e.kind !== 'step' && e.kind !== 'epoch') return;
@@ -76,11 +77,13 @@ export async function runRecipe(
           folder === undefined
             ? await fit(model, { ...options, ...events })
             : await folder.fit(name, model, options, events);
+        before += fitted.secondsBefore;
         if (fitted.why === 'interrupted') throw new Interrupted(name);
         return fitted;
       },
     });
-    return { ...result, recipe: recipe.name, seed, seconds: (performance.now() - start) / 1000 };
+    const seconds = before + (performance.now() - start) / 1000;
+    return { ...result, recipe: recipe.name, seed, seconds };
   } finally {
     bar.end();
   }

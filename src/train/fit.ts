@@ -78,6 +78,7 @@ export interface TrainingState {
   readonly epoch: number;
   readonly batch: number;
   readonly step: number;
+  readonly seconds: number;
   readonly tally: unknown;
   readonly history: History;
   readonly callbacks: readonly unknown[];
@@ -88,6 +89,9 @@ export interface FitResult {
   readonly history: History;
   readonly why: EndReason;
   readonly step: number;
+  /** Seconds of training, and of them those before this process resumed it. */
+  readonly seconds: number;
+  readonly secondsBefore: number;
 }
 
 /**
@@ -114,6 +118,8 @@ class Fitting<B> implements TrainingView {
   private batch = 0;
   private step = 0;
   private ending: EndReason | null = null;
+  private readonly started = performance.now();
+  private secondsBefore = 0;
 
   constructor(model: Module, o: FitOptions<B>) {
     this.model = model;
@@ -175,7 +181,8 @@ class Fitting<B> implements TrainingView {
     if (o.checkpoint !== undefined) await this.save();
     await this.tell({ kind: 'end', why, ...this.place() });
     this.model.eval();
-    return { history: this.history, why, step: this.step };
+    const { history, step, secondsBefore } = this;
+    return { history, why, step, seconds: this.seconds(), secondsBefore };
   }
   private async oneEpoch(): Promise<void> {
     const { o } = this;
@@ -272,6 +279,9 @@ class Fitting<B> implements TrainingView {
     const length = lengthOf(this.o.train);
     return length === null ? null : Math.ceil(length / this.accumulate);
   }
+  private seconds(): number {
+    return this.secondsBefore + (performance.now() - this.started) / 1000;
+  }
   private lr(): number {
     return this.o.optimizer.paramGroups[0]!['lr'] as number;
   }
@@ -291,6 +301,7 @@ class Fitting<B> implements TrainingView {
       epoch: this.epoch,
       batch: this.batch,
       step: this.step,
+      seconds: this.seconds(),
       tally: this.tally.state(),
       history: this.history,
       callbacks: (o.callbacks ?? []).map(c => c.state?.() ?? null),
@@ -314,6 +325,7 @@ class Fitting<B> implements TrainingView {
     this.epoch = s.epoch;
     this.batch = s.batch;
     this.step = s.step;
+    this.secondsBefore = s.seconds;
     this.tally.load(s.tally);
     for (const [name, values] of Object.entries(s.history)) this.history[name] = [...values];
     for (const [i, c] of (o.callbacks ?? []).entries()) c.load?.(s.callbacks[i]);

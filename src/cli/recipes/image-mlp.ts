@@ -32,7 +32,7 @@ interface ImageTask {
 }
 
 function buildMlp(dropout: number): Module {
-  const drop = dropout > 0 ? [new Dropout({ p: dropout })] : [];
+  const drop = dropout > 0 ? [new Dropout(dropout)] : [];
   return new Sequential(
     new Linear(784, 256),
     new ReLU(),
