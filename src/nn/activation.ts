@@ -198,6 +198,7 @@ export class Sigmoid extends Module {
     return x.sigmoid();
   }
 }
+/** tanh x, between −1 and 1. */
 export class Tanh extends Module {
   forward(x: Tensor): Tensor {
     return x.tanh();

@@ -51,16 +51,19 @@ abstract class ConstantPad extends Pad {
     return `padding=${py(this.padding)}, value=${py(this.value)}`;
   }
 }
+/** Pads with `value`. Shape: (…, L); padding [left, right] or one number for all sides. */
 export class ConstantPad1d extends ConstantPad {
   protected get rank(): number {
     return 1;
   }
 }
+/** Pads with `value`. Shape: (…, H, W); padding [left, right, top, bottom] or one number for all sides. */
 export class ConstantPad2d extends ConstantPad {
   protected get rank(): number {
     return 2;
   }
 }
+/** Pads with `value`. Shape: (…, D, H, W); padding [left, right, top, bottom, front, back] or one number for all sides. */
 export class ConstantPad3d extends ConstantPad {
   protected get rank(): number {
     return 3;
@@ -71,16 +74,19 @@ abstract class ZeroPad extends Pad {
     return 'constant';
   }
 }
+/** Pads with zeros. Shape: (…, L); padding [left, right] or one number for all sides. */
 export class ZeroPad1d extends ZeroPad {
   protected get rank(): number {
     return 1;
   }
 }
+/** Pads with zeros. Shape: (…, H, W); padding [left, right, top, bottom] or one number for all sides. */
 export class ZeroPad2d extends ZeroPad {
   protected get rank(): number {
     return 2;
   }
 }
+/** Pads with zeros. Shape: (…, D, H, W); padding [left, right, top, bottom, front, back] or one number for all sides. */
 export class ZeroPad3d extends ZeroPad {
   protected get rank(): number {
     return 3;
@@ -92,16 +98,19 @@ abstract class ReflectionPad extends Pad {
     return 'reflect';
   }
 }
+/** Pads with the mirrored inside, without repeating the edge. Shape: (…, L); padding [left, right] or one number for all sides. */
 export class ReflectionPad1d extends ReflectionPad {
   protected get rank(): number {
     return 1;
   }
 }
+/** Pads with the mirrored inside, without repeating the edge. Shape: (…, H, W); padding [left, right, top, bottom] or one number for all sides. */
 export class ReflectionPad2d extends ReflectionPad {
   protected get rank(): number {
     return 2;
   }
 }
+/** Pads with the mirrored inside, without repeating the edge. Shape: (…, D, H, W); padding [left, right, top, bottom, front, back] or one number for all sides. */
 export class ReflectionPad3d extends ReflectionPad {
   protected get rank(): number {
     return 3;
@@ -113,16 +122,19 @@ abstract class ReplicationPad extends Pad {
     return 'replicate';
   }
 }
+/** Pads with the edge repeated. Shape: (…, L); padding [left, right] or one number for all sides. */
 export class ReplicationPad1d extends ReplicationPad {
   protected get rank(): number {
     return 1;
   }
 }
+/** Pads with the edge repeated. Shape: (…, H, W); padding [left, right, top, bottom] or one number for all sides. */
 export class ReplicationPad2d extends ReplicationPad {
   protected get rank(): number {
     return 2;
   }
 }
+/** Pads with the edge repeated. Shape: (…, D, H, W); padding [left, right, top, bottom, front, back] or one number for all sides. */
 export class ReplicationPad3d extends ReplicationPad {
   protected get rank(): number {
     return 3;
@@ -134,16 +146,19 @@ abstract class CircularPad extends Pad {
     return 'circular';
   }
 }
+/** Pads with the other end. Shape: (…, L); padding [left, right] or one number for all sides. */
 export class CircularPad1d extends CircularPad {
   protected get rank(): number {
     return 1;
   }
 }
+/** Pads with the other end. Shape: (…, H, W); padding [left, right, top, bottom] or one number for all sides. */
 export class CircularPad2d extends CircularPad {
   protected get rank(): number {
     return 2;
   }
 }
+/** Pads with the other end. Shape: (…, D, H, W); padding [left, right, top, bottom, front, back] or one number for all sides. */
 export class CircularPad3d extends CircularPad {
   protected get rank(): number {
     return 3;

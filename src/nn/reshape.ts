@@ -131,6 +131,7 @@ export class Upsample extends Module {
     return `${scaleFactor == null ? `size=${py(size)}` : `scale_factor=${factor}`}, mode=${py(mode)}`;
   }
 }
+/** Upsample by repeating the nearest pixel. Shape: (N, C, H, W) → (N, C, H·s, W·s). */
 export class UpsamplingNearest2d extends Upsample {
   constructor(options: Pick<R.InterpolateOptions, 'size' | 'scaleFactor'> = {}) {
     super({ ...options, mode: 'nearest' });

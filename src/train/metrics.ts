@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 /** What `measure` gave, read. */
 export type Measured = Readonly<Record<string, ArrayLike<number | bigint>>>;
 
+/** A value over all batches of a pass, made of small tensors of each. */
 export abstract class Metric<T = number> {
   /** What is needed of one batch: tensor methods only, since it becomes part of a compiled step. */
   abstract measure(output: Tensor, target: Tensor): Record<string, Tensor>;
