@@ -7,6 +7,7 @@ export * from './lbfgs.ts';
 export * from './lr-finder.ts';
 export * from './muon.ts';
 export { type GroupOptions, Optimizer, type OptimizerStateDict } from './optimizer.ts';
+export * from './path.ts';
 export * from './rprop.ts';
 export {
   ConstantLR,

@@ -258,7 +258,17 @@ describe('fonts of PNG pictures', () => {
   }
   /** Every character that stands in a string of the sources that draw pictures. */
   const used = new Set<string>();
-  for (const file of ['classify', 'kinks', 'line', 'plane', 'rings', 'shapes', 'recipe'])
+  for (const file of [
+    'batch-size',
+    'classify',
+    'kinks',
+    'line',
+    'optimizer-race',
+    'plane',
+    'rings',
+    'shapes',
+    'recipe',
+  ])
     for (const c of readFileSync(join(root, `src/cli/recipes/${file}.ts`), 'utf8')) used.add(c);
   it.each(['Regular', 'SemiBold'])('%s has a glyph for each (else: npm run fonts)', weight => {
     const fonts = ['Inter', 'NotoSansSC'].map(f =>

@@ -4,6 +4,7 @@ import { batchSize } from './batch-size.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
+import { optimizerRace } from './optimizer-race.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
 import { circle, linear, square, triangle } from './shapes.ts';
@@ -16,6 +17,7 @@ export const RECIPES: readonly Recipe[] = [
   triangle,
   square,
   batchSize,
+  optimizerRace,
   rings,
   mnistMlp,
   fashionMlp,
