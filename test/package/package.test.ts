@@ -92,6 +92,26 @@ describe.skipIf(!oldest)(`on the machine's own Node (needs v20, is ${version})`,
     );
     expect(printed).toBe('true true true\n');
   });
+  it('has loader workers that make a data set of the project', () => {
+    writeFileSync(
+      join(project, 'sets.js'),
+      `import { Dataset } from 'tenon/data';
+       import { tensor } from 'tenon';
+       class Squares extends Dataset {
+         length = 5;
+         get(i) { return tensor([i, i * i]); }
+       }
+       export const squares = () => new Squares();`,
+    );
+    const printed = script(
+      'workers.js',
+      `import { DataLoader, datasetFrom } from 'tenon/data';
+       const squares = await datasetFrom(new URL('./sets.js', import.meta.url), 'squares');
+       for await (const x of new DataLoader(squares, { batchSize: 3, numWorkers: 2 }))
+         console.log(JSON.stringify(x.tolistSync()));`,
+    );
+    expect(printed).toBe('[[0,0],[1,1],[2,4]]\n[[3,9],[4,16]]\n');
+  });
   it('has a command line that works without the optional package', () => {
     const printed = run(join(project, 'node_modules/.bin/tenon'), [
       'train',
