@@ -53,18 +53,18 @@ D1 7 points of f(x) = x | data/generators: gives 7 points on y = x around 0 | le
 D2 points in a circle, triangle, square | data/generators: makeShape %s | cli/cli: takes settings, names metrics as everywhere, draws titles with the data mode | recipe circle | recipe triangle | recipe square
 D3 the tables of AND and XOR | data/generators: truthTable gives the four rows | learn/classic: learns AND from 0 …
 D4 two rings, shuffled and class by class | data/generators: makeRings | recipe rings
-D5 states of TensorFlow Playground | owed lab: import of a Playground address
+D5 states of TensorFlow Playground | data/surfaces: has its settings in its address | owed lab: import of a Playground address
 D6 MNIST | data/idx: mnist | data/idx: the real files (needs ../shared/data)
 D7 CIFAR-100 | owed vision: CIFAR
 D8 a folder of images | owed vision: ImageFolder
-D9 binary sequences, parity | owed sequences: parity
-D10 the marked bit; text as next-step prediction | owed sequences: recall and text data
+D9 binary sequences, parity | data/sequences: makeParity
+D10 the marked bit; text as next-step prediction | data/sequences: makeRecall marks the first bit and asks for it | owed sequences: text data
 D11 text for generation and sentiment | owed sequences: text data
 D12 word vectors | owed sequences: word vectors
-D13 one-dimensional series | owed library: generators of series
-D14 two batches of five | learn/numbers: two batches of five: …
-D15 features on scales 1 and 1000 | learn/classic: features on scales 1 and 1000: …
-D16 Rosenbrock, a narrow ravine | owed library: race of optimizers
+D13 one-dimensional series | data/sequences: makeWaves gives the four forms
+D14 two batches of five | data/surfaces: batchNormExample … | learn/numbers: two batches of five: …
+D15 features on scales 1 and 1000 | data/surfaces: makeScales: … | learn/classic: features on scales 1 and 1000: …
+D16 Rosenbrock, a narrow ravine | data/surfaces: surfaces | owed library: race of optimizers
 D17 random tensors (2, 3, 4, 4), (1, 64, 32, 32) | owed vision: shape demonstrations
 `,
   ),
