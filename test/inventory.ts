@@ -64,7 +64,7 @@ D12 word vectors | owed sequences: word vectors
 D13 one-dimensional series | data/sequences: makeWaves gives the four forms
 D14 two batches of five | data/surfaces: batchNormExample … | learn/numbers: two batches of five: …
 D15 features on scales 1 and 1000 | data/surfaces: makeScales: … | learn/classic: features on scales 1 and 1000: …
-D16 Rosenbrock, a narrow ravine | data/surfaces: surfaces | owed library: race of optimizers
+D16 Rosenbrock, a narrow ravine | data/surfaces: surfaces | optim/path: descend | recipe optimizer-race
 D17 random tensors (2, 3, 4, 4), (1, 64, 32, 32) | owed vision: shape demonstrations
 `,
   ),
@@ -336,7 +336,7 @@ errata 42 history after 2012 | owed course: cards of mistakes
 errata 43 parity is hard as stated | owed sequences: parity | owed course: cards of mistakes
 errata 44 gates, not names, remember | owed sequences: recall and text data | owed course: cards of mistakes
 errata 45 the gradient rises before it falls | learn/numbers: h_T = wᵀ: … | owed course: cards of mistakes
-errata 46 optimizers per layer exist | owed library: optimizers | owed course: cards of mistakes
+errata 46 optimizers per layer exist | optim/state: each layer can have an optimizer of its own | owed course: cards of mistakes
 errata 47 ⌊(H + 2p − k)/s⌋ + 1 | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed course: cards of mistakes
 `,
   ),
@@ -459,7 +459,7 @@ BPTT chain | owed sequences: pictures
 GRU/LSTM cell graphs | owed sequences: pictures
 embedding space + cosine | owed sequences: word vectors
 augmentation grid | owed vision: transforms
-optimizer paths in a ravine | owed library: race of optimizers
+optimizer paths in a ravine | recipe optimizer-race | optim/path: optimizer-race
 sweep comparison chart | owed library: sweeps
 大白话 / 理论 | owed course: both tiers of wording
 `,

@@ -6,7 +6,7 @@ export * from './adam-family.ts';
 export * from './lbfgs.ts';
 export * from './lr-finder.ts';
 export * from './muon.ts';
-export { type GroupOptions, Optimizer, type OptimizerStateDict } from './optimizer.ts';
+export { type GroupOptions, type LoadedStateDict, Optimizer, type OptimizerStateDict } from './optimizer.ts';
 export * from './path.ts';
 export * from './rprop.ts';
 export {

@@ -12,10 +12,12 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Evaluation, strongWolfe } from './line-search.ts';
 import {
   type CommonOptions,
+  type LoadedStateDict,
   Optimizer,
   type OptimizerStateDict,
   type Params,
   type Rule,
+  savedState,
 } from './optimizer.ts';
 
 export interface LBFGSOptions extends CommonOptions {
@@ -203,8 +205,9 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
     const { memory } = this;
     return { state: memory.n_iter === 0 ? {} : { 0: { ...memory } }, param_groups };
   }
-  override loadStateDict(dict: OptimizerStateDict): void {
-    const saved = dict.state?.[0] ?? {};
+  override loadStateDict(dict: LoadedStateDict): void {
+    this.checkStateDict(dict);
+    const saved = savedState(dict, 0) ?? {};
     const loaded = start();
     for (const name of Object.keys(loaded) as (keyof Memory)[]) {
       const v = saved[name];

@@ -35,9 +35,15 @@ export type Rule = (p: Node, g: Node, s: ParamState) => Node;
 
 /** A group in PyTorch's layout: snake case, parameters by number. */
 export type SavedGroup = { readonly params: readonly number[] } & Readonly<Record<string, unknown>>;
+type SavedState = Readonly<Record<string, unknown>>;
 /** PyTorch's layout: the state of each parameter by its number, and the groups. */
 export interface OptimizerStateDict {
-  readonly state: Readonly<Record<number, Readonly<Record<string, unknown>>>>;
+  readonly state: Readonly<Record<number, SavedState>>;
+  readonly param_groups: readonly SavedGroup[];
+}
+/** The same as a reader of pickles may give it, with the numbered state in a Map. */
+export interface LoadedStateDict {
+  readonly state: OptimizerStateDict['state'] | ReadonlyMap<number, SavedState>;
   readonly param_groups: readonly SavedGroup[];
 }
 
@@ -265,22 +271,12 @@ export abstract class Optimizer<O extends CommonOptions> {
    * Takes options and state from a state dict, of ours or of PyTorch's; tensors are copied. The groups must have as many
    * parameters as those of the dict, in the same order. Where something does not fit, nothing is changed.
    */
-  loadStateDict(dict: OptimizerStateDict): void {
+  loadStateDict(dict: LoadedStateDict): void {
     recording.now?.refuse('loadStateDict()');
+    this.checkStateDict(dict);
     const op = `${this.op}.loadStateDict`;
-    const saved = dict?.param_groups;
-    if (!Array.isArray(saved) || typeof dict.state !== 'object')
-      throw new ValueError(op, 'a state dict has state and param_groups', show(dict), '');
-    const sizes = (groups: readonly { params: readonly unknown[] }[]): string =>
-      showShape(groups.map(g => g.params.length));
-    if (sizes(saved) !== sizes(this.paramGroups))
-      throw new ValueError(
-        op,
-        `the groups must have the sizes ${sizes(this.paramGroups)}`,
-        sizes(saved),
-        'make the optimizer with the groups that were saved',
-      );
-    const groups = saved.map((g: SavedGroup, i) => {
+    const saved = dict.param_groups;
+    const groups = saved.map((g, i) => {
       const group = Object.fromEntries(Object.entries(this.paramGroups[i]!)) as Record<string, unknown>;
       for (const [k, v] of Object.entries(g))
         if (k !== 'params' && !NO_OPTIONS.includes(k)) group[camel(k)] = v;
@@ -291,7 +287,7 @@ export abstract class Optimizer<O extends CommonOptions> {
     const shared = new Map<string, Numbers>();
     this.paramGroups.forEach((group, i) => {
       group.params.forEach((p, j) => {
-        const values = dict.state[(saved[i] as SavedGroup).params[j]!];
+        const values = savedState(dict, saved[i]!.params[j]!);
         if (values === undefined) return;
         const first = { ...this.initial(groups[i] as unknown as Group<O>), step: 1 };
         states.push(ParamState.load(op, p, group, values, first, `${i}`, shared));
@@ -304,6 +300,25 @@ export abstract class Optimizer<O extends CommonOptions> {
     for (const s of states) this.state.set(s.param, s);
     structureChanged();
   }
+  protected checkStateDict(dict: LoadedStateDict): void {
+    const op = `${this.op}.loadStateDict`;
+    if (!Array.isArray(dict?.param_groups) || typeof dict.state !== 'object' || dict.state === null)
+      throw new ValueError(op, 'a state dict has state and param_groups', show(dict), '');
+    const sizes = (groups: readonly { params: readonly unknown[] }[]): string =>
+      showShape(groups.map(g => g.params.length));
+    if (sizes(dict.param_groups) !== sizes(this.paramGroups))
+      throw new ValueError(
+        op,
+        `the groups must have the sizes ${sizes(this.paramGroups)}`,
+        sizes(dict.param_groups),
+        'make the optimizer with the groups that were saved',
+      );
+  }
+}
+
+/** The state of a parameter. */
+export function savedState({ state }: LoadedStateDict, number: number): SavedState | undefined {
+  return state instanceof Map ? state.get(number) : (state as OptimizerStateDict['state'])[number];
 }
 
 /** What steps do has no gradient and keeps no old versions alive. */

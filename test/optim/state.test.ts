@@ -111,6 +111,14 @@ describe('state dicts', () => {
     expect(numbers(state.exp_avg)).toEqual([0.5, 0.25]);
   });
 
+  test('with numbered state in a Map, as a reader of pickles may give it', () => {
+    const p = tensor([1], { requiresGrad: true });
+    const o = new optim.SGD([p], { momentum: 0.5 });
+    const state = new Map([[0, { momentum_buffer: tensor([4]) }]]);
+    o.loadStateDict({ state, param_groups: o.stateDict().param_groups });
+    expect(numbers(o.state.get(p)!.tensors.momentum_buffer!)).toEqual([4]);
+  });
+
   test('numbers of parameters count over all groups; options of ours are there where they are set', () => {
     const ps = [1, 2, 3].map(x => tensor([x], { requiresGrad: true }));
     const o = new optim.SGD([{ params: [ps[0]!] }, { params: ps.slice(1), lr: 0.5, form: 'ema' }], {
@@ -350,6 +358,26 @@ describe('steps', () => {
     expect(values(a)).toEqual(values(b));
   });
 
+  test('each layer can have an optimizer of its own', () => {
+    const layers = [1, 2, 3].map(x => tensor([x], { dtype: 'float64', requiresGrad: true }));
+    const rules = [
+      new optim.SGD([layers[0]!], { lr: 0.5 }),
+      new optim.Adam([layers[1]!], { lr: 0.5 }),
+      new optim.Rprop([layers[2]!], { lr: 0.25 }),
+    ];
+    const step = compile(() => {
+      for (const o of rules) o.zeroGrad();
+      const [a, b, c] = layers as [Tensor, Tensor, Tensor];
+      a.mul(b).mul(c).sum().backward();
+      for (const o of rules) o.step();
+    });
+    step();
+    // Gradients 6, 3 and 2: descent takes half of 6, Adam about its rate, Rprop its step size.
+    expect(numbers(layers[0]!)).toEqual([-2]);
+    expect(numbers(layers[1]!)[0]).toBeCloseTo(1.5, 7);
+    expect(numbers(layers[2]!)).toEqual([2.75]);
+  });
+
   test('float16 and float64 parameters step beside float32 ones', () => {
     const ps = (['float16', 'float32', 'float64'] as const).map(dtype =>
       tensor([1, 2], { dtype, requiresGrad: true }),
@@ -439,6 +467,14 @@ describe('LBFGS', () => {
       }),
     ).toThrow('stop');
     expect(numbers(p)).toEqual(before);
+  });
+  test.each([
+    [null, 'LBFGS.loadStateDict: a state dict has state and param_groups, got null'],
+    [{ state: { 0: { d: 'x' } } }, "LBFGS.loadStateDict: d must be a number or a vector, got 'x'"],
+  ])('a bad state dict is refused', (change, message) => {
+    const [o] = quadratic({});
+    const dict = change && { ...o.stateDict(), ...change };
+    expect(() => o.loadStateDict(dict as unknown as optim.LoadedStateDict)).toThrow(message);
   });
   test('needs a closure, and values', () => {
     const [o, p, closure] = quadratic({});
