@@ -6,6 +6,8 @@ import { join } from 'node:path';
 
 interface Row {
   readonly workload: string;
+  /** `cpu` is WebAssembly only. */
+  readonly device: string;
   readonly threads: number;
   readonly ms: number;
   readonly peers: Readonly<Record<string, number>>;
@@ -81,7 +83,7 @@ export function withSpeed(root: string, text: string, language: 'en' | 'zh'): st
   const words = WORDS[language];
   const rows = SHOWN.map(([subject, workload, en, zh]) => {
     const at = (threads: number): Row | undefined =>
-      results[subject].find(r => r.workload === workload && r.threads === threads);
+      results[subject].find(r => r.workload === workload && r.device === 'cpu' && r.threads === threads);
     const peers = at(2)?.peers ?? {};
     const values = [at(1)?.ms, at(2)?.ms, peers['jax-js'], peers['tfjs-wasm'], peers['pytorch']];
     return `| ${language === 'zh' ? zh : en} | ${values.map(show).join(' | ')} |`;
