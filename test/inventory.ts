@@ -82,7 +82,7 @@ M6 ADALINE | learn/classic: ADALINE
 M7 ADALINE with x₁x₂ on XOR | learn/classic: XOR with x₁x₂: …
 M8 XOR by a 2-2-1 ReLU net | learn/classic: gives the rows that the text prints
 M9 2-32-16-2 on rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
-M10 784-256-128-10 on MNIST | owed library: MNIST and Fashion-MNIST
+M10 784-256-128-10 on MNIST | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
 M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net … | owed library: classic models
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
 M13 one switch RNN, GRU, LSTM | owed sequences: recurrent layers
@@ -102,20 +102,20 @@ M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear cl
     `
 Linear row-major X·W (in×out) and column W·A (out×in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 broadcast bias | learn/formulas: db3 = sum of dlogits over the batch
-Flatten | owed library: layers
+Flatten | nn/layers: every layer
 Conv2d k/s/p | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed vision: convolution layers
 Conv1d | owed vision: convolution layers
 MaxPool2d/AvgPool2d | learn/numbers: pooling 2 × 2 … | owed vision: pooling layers
 global average pool | owed vision: pooling layers
 nearest/bilinear/bicubic | owed vision: interpolation
-BatchNorm1d/2d | learn/formulas: BN: … | owed library: layers
-LayerNorm | learn/formulas: LN: … | owed library: layers
+BatchNorm1d/2d | learn/formulas: BN: … | nn/layers: every layer
+LayerNorm | learn/formulas: LN: … | nn/layers: every layer
 Dropout | owed library: layers
-Embedding | owed library: layers
+Embedding | nn/layers: every layer
 concat (channel) | learn/formulas: F(x) + x passes the gradient on; …
 residual add | learn/formulas: F(x) + x passes the gradient on; …
 softmax | learn/numbers: softmax of [2, 1, .1], …
-ReLU(inplace) | owed library: layers
+ReLU(inplace) | nn/layers: every layer
 RNN/GRU/LSTM cells | owed sequences: recurrent layers
 attention (mask, multi-head) | owed sequences: attention
 positional encoding | owed sequences: attention
@@ -132,14 +132,14 @@ ReLU | ops/gradients: gradients of every op | learn/formulas: the ReLU mask
 sigmoid | ops/gradients: gradients of every op | learn/numbers: BCE of …
 softmax | learn/numbers: softmax of [2, 1, .1], …
 tanh | ops/gradients: gradients of every op
-LeakyReLU(.01) | owed library: table of activations
+LeakyReLU(.01) | nn/layers: every layer
 SiLU x·σ(x) | learn/formulas: SiLU is x σ(x) …
 GELU exact | learn/formulas: GELU: exact, …
 ≈xσ(1.702x) | learn/formulas: GELU: exact, …
 ≈tanh form | learn/formulas: GELU: exact, …
-identity | owed library: layers
+identity | nn/layers: every layer
 ReLU 1[z>0] | learn/formulas: the ReLU mask
-Leaky 1/α | owed library: table of activations
+Leaky 1/α | nn/layers: every layer
 σ'=a(1−a) | learn/formulas: σ′ = a(1 − a), …
 tanh'=1−a² | learn/formulas: σ′ = a(1 − a), …
 softmax Jacobian | learn/formulas: the softmax Jacobian …
@@ -156,7 +156,7 @@ MSE 1/n | learn/formulas: ∂L/∂a = 2/n …
 BCE | learn/numbers: BCE of …
 CE with one-hot | learn/numbers: softmax of [2, 1, .1], …
 BCEWithLogits | learn/numbers: BCE of …
-CrossEntropy = LogSoftmax+NLL | owed library: losses as layers
+CrossEntropy = LogSoftmax+NLL | nn/layers: every layer
 stable softmax | learn/numbers: both plans for two classes …
 log(p+1e-12) | owed library: conventions
 L2-penalised loss | optim/conventions: λ‖p‖² is twice ½λ‖p‖²
@@ -183,7 +183,7 @@ Adagrad | optim/rules: Adagrad
 RMSProp | optim/rules: RMSprop
 Adam (1e-3, .9/.999, 1e-8) | optim/rules: Adam
 AdamW | optim/rules: AdamW
-gradient clipping | owed library: optimizers
+gradient clipping | nn/compiled: clipping in a step equals clipping outside | train/fit: clips: …
 `,
   ),
   parse(
@@ -224,7 +224,7 @@ output layer ×.1 | owed library: initialisers
 β=0 | owed library: layers
 zero-init last residual γ | owed vision: models
 fan_in/out | owed library: initialisers
-BN train/eval | learn/formulas: BN: … | owed library: layers
+BN train/eval | learn/formulas: BN: … | nn/compiled: train and eval flips between calls: …
 running stats | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 Dropout p | owed library: layers
@@ -260,7 +260,7 @@ VGG 25C vs 18C | learn/numbers: one 5 × 5 or two 3 × 3: …
 "~70k params, memory /9" | learn/numbers: a bottleneck …
 VGG-16 138M, ResNet-50 25M | owed vision: models
 LeNet 99.2 % | owed vision: models
-rings >95 %; MNIST 97–98 % | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings | owed library: MNIST and Fashion-MNIST
+rings >95 %; MNIST 97–98 % | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
 cross-entropy at start | learn/numbers: the cross-entropy of a guess …
 `,
   ),
@@ -306,8 +306,8 @@ errata 12 E[ReLU²] is ½σ², Var is .341σ² | owed course: cards of mistakes
 errata 13 files that the course cites are our own | owed course: cards of mistakes
 errata 14 standardised is not normal | owed course: cards of mistakes
 errata 15 momentum near 1, or .1 | learn/formulas: BN: … | owed course: cards of mistakes
-errata 16 eval() freezes nothing | owed course: cards of mistakes
-errata 17 statistics per channel | owed course: cards of mistakes
+errata 16 eval() freezes nothing | nn/compiled: frozen parameters stay, … | owed course: cards of mistakes
+errata 17 statistics per channel | nn/layers: every layer | owed course: cards of mistakes
 errata 18 pooling is only nearly invariant | owed course: cards of mistakes
 errata 19 25C², 18C² | learn/numbers: one 5 × 5 or two 3 × 3: … | owed course: cards of mistakes
 errata 20 1×1 in VGG's configuration C only | owed course: cards of mistakes
@@ -361,7 +361,7 @@ E13 augmentation, right and wrong | owed vision: experiments
 E14 one-hot or embedding | owed sequences: word vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
-E17 MLP on MNIST | owed library: MNIST and Fashion-MNIST
+E17 MLP on MNIST | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
 E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | owed library: sweeps
 E19 momentum, rate, shuffling | owed library: experiment of momentum, rate and shuffling
 E20 first weights and rates on MNIST | owed library: experiment of first weights
