@@ -35,8 +35,11 @@ export function runOptim(c: Case, stored: ReadonlyMap<string, Stored>): void {
 export function runOptimNames(c: Case): void {
   const p = tenon.tensor([1, 2], { requiresGrad: true });
   const optimizer = new (find<OptimizerClass>(c))([p], options(c.kwargs));
-  p.square().sum().backward();
-  optimizer.step();
+  optimizer.step(() => {
+    const loss = p.square().sum();
+    loss.backward();
+    return loss;
+  });
   const { state, param_groups } = optimizer.stateDict();
   const { state: wantState, param_groups: wantGroup } = c as unknown as Record<string, string[]>;
   for (const [what, got, want] of [
