@@ -1,11 +1,12 @@
 // Every code block of both READMEs: programs run and print what their comments say, commands exist; links lead to files.
 // The page in HTML is visited by test/browser.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { blocksOf, expectOutput, expectTypes, node, programsOf, root } from './blocks.ts';
+import { blocksOf, expectOutput, expectTypes, programsOf, root } from './blocks.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'tenon-readme-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
@@ -20,8 +21,14 @@ function tryCommand(command: string): void {
     return;
   }
   expect([program, name]).toEqual(['npx', 'tenon']);
-  const trains = rest[0] === 'train' && rest[1] !== '--list';
-  if (rest.length > 0) node(['src/cli/main.ts', ...rest, ...(trains ? ['--out', out] : [])]);
+  const writes = ['train', 'sweep'].includes(rest[0]!) && rest[1] !== '--list';
+  if (rest.length === 0) return;
+  const args = ['--disable-warning=ExperimentalWarning', 'src/cli/main.ts', ...rest];
+  const r = spawnSync(process.execPath, [...args, ...(writes ? ['--out', out] : [])], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect(r.status, r.stderr).toBe(0);
 }
 
 describe.each(['README.md', 'README.zh-CN.md'])('%s', file => {
