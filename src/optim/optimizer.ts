@@ -47,7 +47,7 @@ export interface LoadedStateDict {
   readonly param_groups: readonly SavedGroup[];
 }
 
-/** Bounds of options by name; `open` leaves the upper bound out. A pair is checked number by number. */
+/** Bounds of options by name; a pair is checked number by number. */
 const AT_LEAST_0 = ['lr', 'eps', 'weightDecay', 'momentum', 'dampening', 'momentumDecay', 'lrDecay', 'alpha'];
 const BELOW_1 = ['betas'];
 /** What schedulers note in a group. */
@@ -176,12 +176,17 @@ export abstract class Optimizer<O extends CommonOptions> {
   step(closure?: () => Tensor): Tensor | null {
     const loss = closure === undefined ? null : enableGrad(closure);
     withoutHistory(() => {
-      for (const group of this.paramGroups) this.stepGroup(group);
+      const parts = this.paramGroups.map(g => this.active(g));
+      recording.now?.check(() => String(this.sharing));
+      this.paramGroups.forEach((g, i) => {
+        this.stepGroup(g, parts[i]!);
+      });
     });
     if (recording.now === null) flushCells();
     return loss;
   }
-  private stepGroup(group: Group<O>): void {
+  /** The parameters of a group that have a gradient: lists of those that share numbers, dtype and device. */
+  private active(group: Group<O>): [Numbers, Tensor[]][] {
     const alike = new Map<string, Tensor[]>();
     for (const p of group.params) {
       recording.now?.askGrad(p);
@@ -192,16 +197,14 @@ export abstract class Optimizer<O extends CommonOptions> {
       if (list === undefined) alike.set(key, [p]);
       else list.push(p);
     }
-    const owned = this.own([...alike.values()]);
-    recording.now?.check(() => String(this.sharing));
-    const stepping = new Set<Numbers>();
-    for (const [numbers, params] of owned) {
-      const step = new Step(numbers, params[0]!);
-      const update = this.whole(group, step);
+    return this.own([...alike.values()]);
+  }
+  private stepGroup(group: Group<O>, parts: readonly [Numbers, Tensor[]][]): void {
+    for (const [numbers, params] of parts) {
+      const update = this.whole(group, new Step(numbers, params[0]!));
       for (const p of params) p._assign(update(p.node(), p._grad!.node(), this.state.get(p)!), 'step');
-      stepping.add(numbers);
     }
-    for (const n of stepping) hostEffect(n, () => this.tick(n.values, group));
+    for (const n of new Set(parts.map(([n]) => n))) hostEffect(n, () => this.tick(n.values, group));
   }
   /** Numbers are shared by parameters that step together; who does not step now keeps the old ones. */
   private own(lists: readonly Tensor[][]): [Numbers, Tensor[]][] {

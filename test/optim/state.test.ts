@@ -188,6 +188,14 @@ describe('groups', () => {
       [0, 1],
     ]);
   });
+  test('state of all groups is made in the first compiled step, which is recorded once', () => {
+    const ps = [p(), p(), p()];
+    const o = new optim.Adam([{ params: [ps[0]!] }, { params: [ps[1]!], lr: 0.1 }, { params: [ps[2]!] }]);
+    const step = stepper(o, ps, true) as ReturnType<typeof compile>;
+    repeat(4, step);
+    expect(step.stats.captures).toBe(1);
+    expect(ps.map(x => o.state.get(x)!.numbers.values.step)).toEqual([4, 4, 4]);
+  });
   test('one that is added later steps in a compiled step', () => {
     const [a, b] = [p(), p()];
     const o = new optim.SGD([a], { lr: 0.5 });
