@@ -91,7 +91,7 @@ M15 many to one, many to many | owed sequences: sentiment and tagging
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | owed vision: models
 M17 ResNet and its plain twin | owed vision: models
 M18 Transformer and Mamba | owed sequences: Transformer and Mamba
-M19 MySimpleNet and its kin | owed library: snippets of the notes in TypeScript
+M19 MySimpleNet and its kin | learn/modules: a network of one’s own
 M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | owed vision: models
 `,
   ),
@@ -110,7 +110,7 @@ global average pool | owed vision: pooling layers
 nearest/bilinear/bicubic | owed vision: interpolation
 BatchNorm1d/2d | learn/formulas: BN: … | nn/layers: every layer
 LayerNorm | learn/formulas: LN: … | nn/layers: every layer
-Dropout | owed library: layers
+Dropout | nn/random: zeros a share p of the elements and scales the others; eval changes nothing
 Embedding | nn/layers: every layer
 concat (channel) | learn/formulas: F(x) + x passes the gradient on; …
 residual add | learn/formulas: F(x) + x passes the gradient on; …
@@ -214,20 +214,20 @@ small LR first then raise | optim/schedule: WarmupLR | optim/schedule: findLr
     null,
     `
 N(0,.1²) | learn/missions: starts with the spread that was asked for, and 42 numbers
-Xavier N/U | owed library: initialisers
-He N/U | learn/numbers: He: 256 inputs … | owed library: initialisers
-orthogonal QR | owed library: initialisers
-LeakyReLU gain | owed library: initialisers
+Xavier N/U | nn/random: Xavier and He: bounds and variances
+He N/U | learn/numbers: He: 256 inputs … | nn/random: Xavier and He: bounds and variances
+orthogonal QR | nn/random: orthogonal: rows or columns are orthonormal
+LeakyReLU gain | nn/random: the gain of leaky ReLU is √(2 / (1 + slope²))
 bias 0 | learn/missions: starts with the spread that was asked for, and 42 numbers
-output layer ×.1 | owed library: initialisers
-γ=1 | owed library: layers
-β=0 | owed library: layers
+output layer ×.1 | nn/random: an output layer that starts ten times smaller
+γ=1 | nn/random: batch norm starts with γ = 1 and β = 0
+β=0 | nn/random: batch norm starts with γ = 1 and β = 0
 zero-init last residual γ | owed vision: models
-fan_in/out | owed library: initialisers
+fan_in/out | nn/random: fans of linear and convolution
 BN train/eval | learn/formulas: BN: … | nn/compiled: train and eval flips between calls: …
 running stats | learn/formulas: BN: …
 LN | learn/formulas: LN: …
-Dropout p | owed library: layers
+Dropout p | nn/random: zeros a share p of the elements and scales the others; eval changes nothing
 L2/weight decay | optim/conventions: weight decay
 RandomResizedCrop(224) | owed vision: transforms
 HFlip(.5) | owed vision: transforms
@@ -352,11 +352,11 @@ E4 slow, unstable, overfitting, small batch | owed library: four troubles and th
 E5 own activations, optimizers, norms, compared | owed library: comparisons
 E6 ResNet on CIFAR-100 | owed vision: CIFAR
 E7 Transformer and Mamba, generation and sentiment | owed sequences: Transformer and Mamba
-E8 BN training and evaluation; claims about BN | owed library: experiments of normalisation
+E8 BN training and evaluation; claims about BN | learn/modules: batch norm: … | owed library: experiments of normalisation
 E9 max or average; three interpolations | owed vision: experiments
 E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
 E11 20 or 56 layers | owed vision: experiments
-E12 Module: children, parameters, saving | nn/module: state dicts
+E12 Module: children, parameters, saving | learn/modules: a network of one’s own | learn/modules: state and modes
 E13 augmentation, right and wrong | owed vision: experiments
 E14 one-hot or embedding | owed sequences: word vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
@@ -526,8 +526,8 @@ BN | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 dropout keep | owed library: conventions
 L2 | optim/conventions: λ‖p‖² is twice ½λ‖p‖²
-Xavier/He variance and uniform bounds | learn/numbers: He: 256 inputs … | owed library: initialisers
-fan_in/out for linear and conv | owed library: initialisers
+Xavier/He variance and uniform bounds | learn/numbers: He: 256 inputs … | nn/random: Xavier and He: bounds and variances
+fan_in/out for linear and conv | nn/random: fans of linear and convolution
 BN 4 steps and running update | learn/formulas: BN: …
 H(x)=F(x)+x | learn/formulas: F(x) + x passes the gradient on; …
 F+conv1×1(x) | learn/formulas: F(x) + x passes the gradient on; …

@@ -1,7 +1,7 @@
 // Layers and initialisers that draw: how much, where, and how spread.
 
 import { describe, expect, test } from 'vitest';
-import { manualSeed, nn, ones, randn, type Tensor, zeros } from '../../src/index.ts';
+import { manualSeed, nn, noGrad, ones, randn, type Tensor, zeros } from '../../src/index.ts';
 
 const numbers = (t: Tensor): number[] => Array.from(t.dataSync() as Float32Array);
 const mean = (x: readonly number[]): number => x.reduce((a, b) => a + b, 0) / x.length;
@@ -43,6 +43,50 @@ describe('dropout', () => {
 });
 
 describe('initialisers', () => {
+  test('Xavier and He: bounds and variances', () => {
+    manualSeed(8);
+    const [fanIn, fanOut] = [300, 200];
+    const fresh = (): Tensor => zeros([fanOut, fanIn]);
+    const uniform = [
+      [nn.init.xavierUniform_(fresh()), Math.sqrt(6 / (fanIn + fanOut))],
+      [nn.init.kaimingUniform_(fresh(), { nonlinearity: 'relu' }), Math.sqrt(6 / fanIn)],
+      [nn.init.kaimingUniform_(fresh(), { nonlinearity: 'relu', mode: 'fan_out' }), Math.sqrt(6 / fanOut)],
+    ] as const;
+    for (const [w, bound] of uniform) {
+      const values = numbers(w);
+      expect(Math.max(...values.slice(0, 20000))).toBeLessThanOrEqual(bound);
+      expect(variance(values) / (bound ** 2 / 3)).toBeCloseTo(1, 1);
+    }
+    const normal = [
+      [nn.init.xavierNormal_(fresh()), 2 / (fanIn + fanOut)],
+      [nn.init.kaimingNormal_(fresh(), { nonlinearity: 'relu' }), 2 / fanIn],
+      [nn.init.kaimingNormal_(fresh(), { a: 0.2 }), 2 / ((1 + 0.2 ** 2) * fanIn)],
+    ] as const;
+    for (const [w, want] of normal) expect(variance(numbers(w)) / want).toBeCloseTo(1, 1);
+  });
+  test('the gain of leaky ReLU is √(2 / (1 + slope²))', () => {
+    expect(nn.init.calculateGain('leaky_relu', 0.2)).toBeCloseTo(Math.sqrt(2 / 1.04), 12);
+    expect(nn.init.calculateGain('leaky_relu', 1)).toBe(1);
+    expect(nn.init.calculateGain('leaky_relu')).toBeCloseTo(Math.sqrt(2 / 1.0001), 12);
+    expect([nn.init.calculateGain('relu'), nn.init.calculateGain('tanh')]).toEqual([Math.SQRT2, 5 / 3]);
+  });
+  test('fans of linear and convolution', () => {
+    expect(nn.init.fanInAndFanOut(new nn.Linear(7, 5).weight)).toEqual([7, 5]);
+    expect(nn.init.fanInAndFanOut(new nn.Conv2d(3, 16, 5).weight)).toEqual([3 * 25, 16 * 25]);
+  });
+  test('an output layer that starts ten times smaller', () => {
+    const head = new nn.Linear(64, 10);
+    const was = numbers(head.weight);
+    noGrad(() => head.weight.mul_(0.1));
+    expect(Math.sqrt(variance(numbers(head.weight)) / variance(was))).toBeCloseTo(0.1, 5);
+  });
+  test('batch norm starts with γ = 1 and β = 0', () => {
+    const bn = new nn.BatchNorm1d(3);
+    expect([numbers(bn.weight!), numbers(bn.bias!)]).toEqual([
+      [1, 1, 1],
+      [0, 0, 0],
+    ]);
+  });
   test('orthogonal: rows or columns are orthonormal', () => {
     manualSeed(4);
     for (const [rows, columns] of [
@@ -51,7 +95,6 @@ describe('initialisers', () => {
     ] as const) {
       const w = nn.init.orthogonal_(zeros([rows, columns]), { gain: 2 });
       const gram = rows < columns ? w.matmul(w.t()) : w.t().matmul(w);
-      gram.tolistSync();
       (gram.tolistSync() as number[][]).forEach((row, i) => {
         row.forEach((v, j) => {
           expect(v).toBeCloseTo(i === j ? 4 : 0, 4);
