@@ -4,7 +4,7 @@
 import { type DType, readElement, typedArray, writeElement } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
 import { log } from '../base/log.ts';
-import { printLoops } from '../codegen/loop-print.ts';
+import type { LoopProgram } from '../codegen/loop.ts';
 import { lower } from '../codegen/lower.ts';
 import { emitLoops } from '../codegen/wasm.ts';
 import type { Target } from '../codegen/wasm-target.ts';
@@ -30,11 +30,17 @@ const SMALL_RESULT = 16384;
 function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
   if (k.kind === 'gemm') return emitGemm(k, target);
   const program = lower(k);
-  if (flag('DEBUG') >= 4) log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
+  if (flag('DEBUG') >= 4) void showLoops(k, program);
   const emitted = emitLoops(program, k.exprs, k.buffers.length, target);
   const align = program.range >= 1024 ? 16 : 1;
   const ns = k.work * NS_PER_OP;
   return { pieces: [{ emitted, tasks: cutRange(program.range, ns, align), ns }], scratch: [] };
+}
+
+/** The printer is loaded on demand: its lines come after those of the step. */
+async function showLoops(k: Exclude<Kernel, HostKernel>, program: LoopProgram): Promise<void> {
+  const { printLoops } = await import('../codegen/loop-print.ts');
+  log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
 }
 
 /** Where a value lives during a run. */
