@@ -117,7 +117,7 @@ function print(measured: readonly Row[], peers: readonly Measured[]): void {
   };
   console.log(
     table(
-      ['workload', 'threads', 'tenon', 'rate', ...names.map(n => `${n} (ratio)`)],
+      ['workload', 'device', 'threads', 'tenon', 'rate', ...names.map(n => `${n} (ratio)`)],
       measured.map(r => [
         r.workload,
         r.device,
