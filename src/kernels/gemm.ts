@@ -53,69 +53,77 @@ function tileOf(N: number): { MR: number; NV: number } {
   return vectors === 3 ? { MR: 3, NV: 3 } : { MR: 6, NV: 2 };
 }
 
+/** Sums shorter than this do not pay for results written column by column. */
+const TURN_FROM_K = 128;
+/**
+ * The transposed product where that spares packing the larger operand: rows times a matrix stored [N, K], as a linear
+ * layer has it, are that matrix, read as it lies, times few columns.
+ */
+function turned(g: GemmKernel): GemmKernel {
+  const pays = g.j.size > g.i.size && g.k.size >= TURN_FROM_K && layoutOf(g.b, g.j, g.k).kind === 'k';
+  return pays ? { ...g, i: g.j, j: g.i, a: g.b, b: g.a } : g;
+}
+
 export function emitGemm(g: GemmKernel, target: Target): Pieces {
   return withExprs(() => {
-    const [M, N, K] = [g.i.size, g.j.size, g.k.size];
-    const batch = g.batch.reduce((p, v) => p * v.size, 1);
-    const { MR, NV } = tileOf(N);
-    const NR = NV * 4;
-    const a = layoutOf(g.a, g.i, g.k);
-    const b = layoutOf(g.b, g.j, g.k);
-    const native = target.blas ? nativePlan(g, a, b) : null;
-    if (native !== null) return emitNative(g, a, b, native, batch, target);
-    const bytesB = K * N * 4;
-    const packB = b.kind !== 'x' || (bytesB >= PACK_B_FROM && M >= 4 * MR && b.strideK > 512);
-    const packA =
-      a.kind === 'none' || (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > 512);
-    const scratch: number[] = [];
-    const pieces: Piece[] = [];
-    const panelsB = Math.ceil(N / NR);
-    const panelsA = Math.ceil(M / MR);
-    let bufferA = g.a.buffer;
-    let bufferB = g.b.buffer;
-    // B (or A) without a batch of its own is packed once.
-    const batchOf = (o: GemmOperand): LoopVar[] => g.batch.filter(v => coefficient(o.at, v) !== 0);
-    const ownA = batchOf(g.a);
-    const ownB = batchOf(g.b);
-    const count = (vars: readonly LoopVar[]): number => vars.reduce((p, v) => p * v.size, 1);
-    if (packB) {
-      bufferB = g.buffers.length + scratch.length;
-      scratch.push(count(ownB) * panelsB * K * NR * 4 + 64);
-    }
-    if (packA) {
-      bufferA = g.buffers.length + scratch.length;
-      scratch.push(count(ownA) * panelsA * K * MR * 4 + 64);
-    }
-    const words = g.buffers.length + scratch.length;
-    if (packB) pieces.push(packPiece(g.b, g.j, g.k, ownB, b, NR, bufferB, words, target));
-    if (packA) pieces.push(packPiece(g.a, g.i, g.k, ownA, a, MR, bufferA, words, target));
-
-    const rows = Math.max(MR, Math.floor(L2_BYTES / (K * 4) / MR) * MR);
-    const plan: TilePlan = {
-      MR,
-      NV,
-      MT: Math.min(Math.ceil(M / MR) * MR, rows),
-      NT: Math.ceil(N / NR) * NR,
-      native: null,
-      a: packA ? packed(bufferA, ownA, panelsA, K, MR) : direct(g.a, a, g.i, g.k),
-      b: packB ? packed(bufferB, ownB, panelsB, K, NR) : direct(g.b, b, g.j, g.k),
-    };
-    const ns = (2 * M * N * K * batch) / RATE;
-    if (ns >= SHARED_FROM_NS)
-      balance(plan, M, N, batch, Math.min(16, Math.max(ns < 20_000 ? 2 : 4, ns / 30_000)));
-    pieces.push(tilePiece(g, plan, batch, ns, words, target));
-    return { pieces, scratch };
+    const native = target.blas ? nativePlan(g) : null;
+    return native === null ? emitOwn(turned(g), target) : emitNative(g, native, target);
   }, g.exprs);
 }
-function tilePiece(
-  g: GemmKernel,
-  plan: TilePlan,
-  batch: number,
-  ns: number,
-  words: number,
-  target: Target,
-): Piece {
-  const tiles = batch * Math.ceil(g.i.size / plan.MT) * Math.ceil(g.j.size / plan.NT);
+const batchSize = (g: GemmKernel): number => g.batch.reduce((p, v) => p * v.size, 1);
+
+function emitOwn(g: GemmKernel, target: Target): Pieces {
+  const [M, N, K] = [g.i.size, g.j.size, g.k.size];
+  const batch = batchSize(g);
+  const { MR, NV } = tileOf(N);
+  const NR = NV * 4;
+  const a = layoutOf(g.a, g.i, g.k);
+  const b = layoutOf(g.b, g.j, g.k);
+  const bytesB = K * N * 4;
+  const packB = b.kind !== 'x' || (bytesB >= PACK_B_FROM && M >= 4 * MR && b.strideK > 512);
+  const packA =
+    a.kind === 'none' || (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > 512);
+  const scratch: number[] = [];
+  const pieces: Piece[] = [];
+  const panelsB = Math.ceil(N / NR);
+  const panelsA = Math.ceil(M / MR);
+  let bufferA = g.a.buffer;
+  let bufferB = g.b.buffer;
+  // B (or A) without a batch of its own is packed once.
+  const batchOf = (o: GemmOperand): LoopVar[] => g.batch.filter(v => coefficient(o.at, v) !== 0);
+  const ownA = batchOf(g.a);
+  const ownB = batchOf(g.b);
+  const count = (vars: readonly LoopVar[]): number => vars.reduce((p, v) => p * v.size, 1);
+  if (packB) {
+    bufferB = g.buffers.length + scratch.length;
+    scratch.push(count(ownB) * panelsB * K * NR * 4 + 64);
+  }
+  if (packA) {
+    bufferA = g.buffers.length + scratch.length;
+    scratch.push(count(ownA) * panelsA * K * MR * 4 + 64);
+  }
+  const words = g.buffers.length + scratch.length;
+  if (packB) pieces.push(packPiece(g.b, g.j, g.k, ownB, b, NR, bufferB, words, target));
+  if (packA) pieces.push(packPiece(g.a, g.i, g.k, ownA, a, MR, bufferA, words, target));
+
+  const rows = Math.max(MR, Math.floor(L2_BYTES / (K * 4) / MR) * MR);
+  const plan: TilePlan = {
+    MR,
+    NV,
+    MT: Math.min(Math.ceil(M / MR) * MR, rows),
+    NT: Math.ceil(N / NR) * NR,
+    native: null,
+    a: packA ? packed(bufferA, ownA, panelsA, K, MR) : direct(g.a, a, g.i, g.k),
+    b: packB ? packed(bufferB, ownB, panelsB, K, NR) : direct(g.b, b, g.j, g.k),
+  };
+  const ns = (2 * M * N * K * batch) / RATE;
+  if (ns >= SHARED_FROM_NS)
+    balance(plan, M, N, batch, Math.min(16, Math.max(ns < 20_000 ? 2 : 4, ns / 30_000)));
+  pieces.push(tilePiece(g, plan, ns, words, target));
+  return { pieces, scratch };
+}
+function tilePiece(g: GemmKernel, plan: TilePlan, ns: number, words: number, target: Target): Piece {
+  const tiles = batchSize(g) * Math.ceil(g.i.size / plan.MT) * Math.ceil(g.j.size / plan.NT);
   return { emitted: new GemmEmitter(g, plan, words, target).emit(), tasks: cutRange(tiles, ns, 1), ns };
 }
 
@@ -139,8 +147,10 @@ interface NativePlan {
 }
 
 /** How a native BLAS would be called; null where it cannot, or where our own tiles are as quick. */
-function nativePlan(g: GemmKernel, a: Layout, b: Layout): NativePlan | null {
+function nativePlan(g: GemmKernel): NativePlan | null {
   const [M, N, K] = [g.i.size, g.j.size, g.k.size];
+  const a = layoutOf(g.a, g.i, g.k);
+  const b = layoutOf(g.b, g.j, g.k);
   if (M * N * K < NATIVE_FROM || a.kind === 'none' || b.kind === 'none') return null;
   const ta = a.kind === 'x' ? 1 : 0;
   const tb = b.kind === 'k' ? 1 : 0;
@@ -156,14 +166,8 @@ function nativePlan(g: GemmKernel, a: Layout, b: Layout): NativePlan | null {
   const base = spread(g.batch, M * N);
   return { ta, tb, lda, ldb, ldc: N, c: { buffer: g.buffers.length, base }, epilogue: true };
 }
-function emitNative(
-  g: GemmKernel,
-  a: Layout,
-  b: Layout,
-  native: NativePlan,
-  batch: number,
-  target: Target,
-): Pieces {
+function emitNative(g: GemmKernel, native: NativePlan, target: Target): Pieces {
+  const batch = batchSize(g);
   const [M, N] = [g.i.size, g.j.size];
   const { MR, NV } = tileOf(N);
   const plan: TilePlan = {
@@ -172,15 +176,15 @@ function emitNative(
     MT: Math.ceil(M / MR) * MR,
     NT: Math.ceil(N / (4 * NV)) * 4 * NV,
     native,
-    a: direct(g.a, a, g.i, g.k),
-    b: direct(g.b, b, g.j, g.k),
+    a: direct(g.a, layoutOf(g.a, g.i, g.k), g.i, g.k),
+    b: direct(g.b, layoutOf(g.b, g.j, g.k), g.j, g.k),
   };
   const ns = (2 * M * N * g.k.size * batch) / NATIVE_RATE;
   // A tile packs what it reads: few of them, but enough to share.
   if (ns >= 2 * SHARED_FROM_NS) balance(plan, M, N, batch, Math.min(16, Math.max(2, ns / NATIVE_TILE_NS)));
   const scratch = native.epilogue ? [batch * M * N * 4 + 64] : [];
   return {
-    pieces: [tilePiece(g, plan, batch, ns, g.buffers.length + scratch.length, target)],
+    pieces: [tilePiece(g, plan, ns, g.buffers.length + scratch.length, target)],
     scratch,
   };
 }

@@ -1,0 +1,73 @@
+// Matrix products of the shapes that choose their own way through the kernel, against sums in float64.
+
+import { describe, expect, it } from 'vitest';
+import { manualSeed, randn, type Tensor } from '../../src/index.ts';
+import { numbers } from '../support.ts';
+
+function want(a: Tensor, b: Tensor): number[] {
+  const [x, y] = [numbers(a), numbers(b)];
+  const [m, k] = a.shape as [number, number];
+  const n = b.shape[1]!;
+  const out: number[] = [];
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let s = 0;
+      for (let t = 0; t < k; t++) s += x[i * k + t]! * y[t * n + j]!;
+      out.push(s);
+    }
+  }
+  return out;
+}
+function close(got: readonly number[], expected: readonly number[]): void {
+  expect(got.length).toBe(expected.length);
+  let worst = 0;
+  got.forEach((v, i) => {
+    worst = Math.max(worst, Math.abs(v - expected[i]!) / (1 + Math.abs(expected[i]!)));
+  });
+  expect(worst).toBeLessThan(2e-5);
+}
+
+describe('few rows', () => {
+  manualSeed(9);
+  const bias = randn([300]).realize();
+  it.each([4, 5, 6, 7, 8, 11, 13, 16, 23, 33])(
+    '%i rows times a matrix as it is, and one stored transposed',
+    m => {
+      const x = randn([m, 260]).realize();
+      for (const w of [randn([260, 300]).realize(), randn([300, 260]).realize().mT]) {
+        const expected = want(x, w);
+        close(numbers(x.matmul(w)), expected);
+        const c = numbers(bias);
+        const withBias = expected.map((v, i) => Math.max(v + c[i % 300]!, 0));
+        close(numbers(x.matmul(w).add(bias).relu()), withBias);
+        const rowwise = randn([m, 1]).realize();
+        const r = numbers(rowwise);
+        close(
+          numbers(x.matmul(w).mul(rowwise)),
+          expected.map((v, i) => v * r[Math.floor(i / 300)]!),
+        );
+      }
+    },
+  );
+  it('in batches, with one matrix for all or one each', () => {
+    const x = randn([3, 9, 150]).realize();
+    for (const w of [randn([65, 150]).realize(), randn([3, 65, 150]).realize()]) {
+      const y = x.matmul(w.mT).add(1);
+      for (let i = 0; i < 3; i++) {
+        const part = want(x.select(0, i), (w.shape.length === 3 ? w.select(0, i) : w).mT);
+        close(
+          numbers(y.select(0, i)),
+          part.map(v => v + 1),
+        );
+      }
+    }
+  });
+});
+
+describe('few columns', () => {
+  it.each([1, 3, 4, 8, 9, 10, 12, 13, 16, 17])('%i of them', n => {
+    const [a, b] = [randn([50, 90]).realize(), randn([90, n]).realize()];
+    close(numbers(a.matmul(b)), want(a, b));
+    close(numbers(a.matmul(b.T.contiguous().realize().mT)), want(a, b));
+  });
+});
