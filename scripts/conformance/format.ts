@@ -68,6 +68,9 @@ export interface Case {
   readonly expect: Distribution;
   readonly check: { readonly mean_abs_max: number; readonly std_rel: number };
   readonly params: Readonly<Record<string, Distribution>>;
+  readonly data: Keys;
+  readonly band: readonly [low: number, high: number];
+  readonly higher_is_better: boolean;
 }
 export interface Manifest {
   readonly group: string;

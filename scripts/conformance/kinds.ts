@@ -2,6 +2,7 @@
 // In: a case and the tensors stored with it. Out: nothing, or a Mismatch, a Missing, or the library's own error.
 
 import { autograd, type DType, noGrad, type Tensor, tensor } from '../../src/index.ts';
+import { runBand } from './bands.ts';
 import { callTorch } from './call.ts';
 import { compare, flatten, Missing } from './check.ts';
 import { type Case, decode, type Step, type Stored, toTensor, WholeFloat } from './format.ts';
@@ -24,8 +25,8 @@ export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> =
   init: runInit,
   init_dist: runInitDist,
   init_dist_module: runInitDistModule,
-  train: c => missing(c, 'there are no layers yet'),
-  band: c => missing(c, 'there are no layers yet'),
+  train: c => missing(c, 'it needs convolution, recurrence, attention or Mamba'),
+  band: runBand,
   vision: c => missing(c, 'there are no image transforms yet'),
   file: c => missing(c, 'no file formats are read yet'),
 };

@@ -1,0 +1,25 @@
+// Layers, losses, norms and initialisers of PyTorch 1.13, case by case, where the cases are there.
+
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runGolden } from '../../scripts/conformance/golden.ts';
+
+const cases = resolve(import.meta.dirname, '../../../shared/external/torch-golden/data');
+describe.skipIf(!existsSync(cases))('PyTorch’s results (needs ../shared/external/torch-golden)', () => {
+  // What is skipped names recurrence, attention or Mamba.
+  test.each([
+    ['norm', /^26 passed, 0 failed, 0 skipped$/],
+    ['loss', /^28 passed, 0 failed, 0 skipped$/],
+    ['embedding', /^5 passed, 0 failed, 0 skipped$/],
+    ['layers', /^15 passed, 0 failed, 0 skipped$/],
+    ['nn_utils', /^1[1-4] passed, 0 failed, [0-3] skipped$/],
+    ['init', /^(28|29|30) passed, 0 failed, [0-2] skipped$/],
+    ['stats', /^8 passed, 0 failed, 0 skipped$/],
+    ['bands', /^[2-7] passed, 0 failed, [0-5] skipped$/],
+  ])('%s', (group, last) => {
+    const lines: string[] = [];
+    runGolden(cases, [group], line => lines.push(line));
+    expect(lines.at(-1), lines.join('\n')).toMatch(last);
+  });
+});
