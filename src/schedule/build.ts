@@ -171,6 +171,8 @@ export class KernelBuilder {
     const i = loopAt(at[at.length - 2]!);
     const j = loopAt(at[at.length - 1]!);
     const k = new LoopVar(matmulDims(node.src[0]!, node.src[1]!, node.attrs as MatmulAttrs).K);
+    // The loop is this attempt's own: a cut would be forgotten, and asked for again without end.
+    d.fixed.add(k);
     const operands = operandIndices(node, at, asAffine(varOf(k))).map((a, x) => {
       const e = this.expr(node.src[x]!, a, null);
       if (e.op !== 'load' || e.args.length > 0) throw new NeedsMemory(node.src[x]!);
