@@ -58,6 +58,9 @@ export interface Case {
   readonly init: Readonly<Record<string, unknown>>;
   readonly state: Keys;
   readonly train: boolean;
+  readonly losses: readonly number[];
+  readonly final_state: Keys;
+  readonly final_tolerance: Tolerance;
   readonly calls: number;
   readonly state_after: Keys;
   readonly named_parameters: readonly (readonly [name: string, shape: readonly number[]])[];

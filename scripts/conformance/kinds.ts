@@ -10,6 +10,7 @@ import { runInit, runInitDist, runInitDistModule } from './initial.ts';
 import { runModule, runNames } from './modules.ts';
 import { runOptim, runOptimNames, runScheduler } from './optim.ts';
 import { runProperty } from './properties.ts';
+import { runTrain } from './train.ts';
 
 type Store = ReadonlyMap<string, Stored>;
 type Named = Record<string, Tensor>;
@@ -25,7 +26,7 @@ export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> =
   init: runInit,
   init_dist: runInitDist,
   init_dist_module: runInitDistModule,
-  train: c => missing(c, 'it needs convolution, recurrence, attention or Mamba'),
+  train: runTrain,
   band: runBand,
   vision: c => missing(c, 'there are no image transforms yet'),
   file: c => missing(c, 'no file formats are read yet'),

@@ -3,7 +3,8 @@
 import { show, ValueError } from '../base/errors.ts';
 import { isTensor } from '../tensor/operand.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { isModule, type Layer, Module } from './module.ts';
+import { isModule } from './fields.ts';
+import { type Layer, Module } from './module.ts';
 import { Parameter } from './parameter.ts';
 
 /** A position that may count from the end; throws outside the list. */

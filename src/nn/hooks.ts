@@ -25,6 +25,12 @@ export class Hooks {
   readonly backwardBefore: BackwardPreHook[] = [];
   readonly backward: BackwardHook[] = [];
 
+  copy(): Hooks {
+    const out = new Hooks();
+    for (const list of ['before', 'after', 'backwardBefore', 'backward'] as const)
+      (out[list] as unknown[]).push(...this[list]);
+    return out;
+  }
   /** Runs forward with everything around it. */
   run(module: Module, inputs: unknown[], forward: (inputs: unknown[]) => unknown): unknown {
     for (const hook of this.before) inputs = hook(module, inputs) ?? inputs;

@@ -31,6 +31,7 @@ export {
   Tanhshrink,
   Threshold,
 } from './activation.ts';
+export { observeCalls } from './call.ts';
 export {
   clipGradNorm_,
   clipGradValue_,
@@ -49,6 +50,7 @@ export {
   ConvTranspose3d,
   type ConvTransposeLayerOptions,
 } from './conv.ts';
+export { deepCopy } from './copy.ts';
 export {
   AlphaDropout,
   Dropout,
@@ -64,6 +66,7 @@ export {
   type EmbeddingLayerOptions,
   type PretrainedOptions,
 } from './embedding.ts';
+export { isModule } from './fields.ts';
 export * as functional from './functional.ts';
 export { functionalCall } from './functional-call.ts';
 export type { BackwardHook, BackwardPreHook, ForwardHook, ForwardPreHook, Grads } from './hooks.ts';
@@ -94,7 +97,7 @@ export {
   TripletMarginLoss,
   TripletMarginWithDistanceLoss,
 } from './loss.ts';
-export { isModule, type Layer, Module, type NamedOptions, observeCalls } from './module.ts';
+export { type Layer, Module, type NamedOptions } from './module.ts';
 export {
   BatchNorm1d,
   BatchNorm2d,

@@ -6,14 +6,12 @@
 // through `defineProperty`, where parameters, buffers and modules are noted in the order of assignment, as in PyTorch.
 
 import { DTYPES, type DType, isDType } from '../base/dtype.ts';
-import { show, TenonError, ValueError } from '../base/errors.ts';
-import { mix } from '../ir/node.ts';
-import { hostEffect } from '../tensor/host.ts';
-import { isTensor } from '../tensor/operand.ts';
-import { realize, want } from '../tensor/realize.ts';
-import { recording, structure, structureChanged } from '../tensor/record.ts';
+import { show, ValueError } from '../base/errors.ts';
+import { realize } from '../tensor/realize.ts';
+import { recording } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { tensorsIn } from '../tensor/tree.ts';
+import { run } from './call.ts';
+import { bare, fieldsOf, type Registry, registryOf } from './fields.ts';
 import {
   addHook,
   type BackwardHook,
@@ -22,48 +20,8 @@ import {
   type ForwardPreHook,
   Hooks,
 } from './hooks.ts';
-import { noteFresh, Parameter, settleFresh } from './parameter.ts';
+import { noteFresh, type Parameter } from './parameter.ts';
 import { type LoadOptions, type LoadResult, loadState, type StateDict, stateOf } from './state-dict.ts';
-
-/** What a module knows of its fields: names in the order of assignment. A field that is null keeps its place. */
-interface Registry {
-  /** The module without its traps. */
-  readonly target: Module;
-  readonly parameters: Set<string>;
-  readonly buffers: Set<string>;
-  readonly transient: Set<string>;
-  readonly modules: Set<string>;
-  hooks: Hooks | null;
-  /** Stands for this module in `structure.modes`. */
-  readonly mode: bigint;
-  /** Called at least once: recorded steps may depend on what its fields are. */
-  ran: boolean;
-}
-type Fields = Record<string, unknown> & { training: boolean };
-const registries = new WeakMap<object, Registry>();
-
-/** The modules whose forward is running, outermost first. */
-const running: Module[] = [];
-
-/** Sees every call that ends well. */
-type Observer = (module: Module, inputs: readonly unknown[], output: unknown) => void;
-let observer: Observer | null = null;
-/** Runs `body` while `see` is told of every call of a module, inner ones first; outputs are not computed for it. */
-export function observeCalls<T>(see: Observer, body: () => T): T {
-  const before = observer;
-  observer = see;
-  try {
-    return body();
-  } finally {
-    observer = before;
-  }
-}
-
-let made = 0;
-/** 64 well-mixed bits for the n-th module. */
-function modeBits(n: number): bigint {
-  return (BigInt(mix(n, 0x9e3779b9) >>> 0) << 32n) | BigInt(mix(0x85ebca6b, n) >>> 0);
-}
 
 /** A call runs forward, with hooks, and takes and returns what forward does. */
 export interface Module {
@@ -92,27 +50,8 @@ export abstract class Module {
   declare training: boolean;
 
   constructor() {
-    const target = (...inputs: unknown[]): unknown => run(proxy, registry, inputs);
-    // A module has a module's properties and not a function's: fields may be called name and length.
-    delete (target as { name?: string }).name;
-    delete (target as { length?: number }).length;
-    Object.setPrototypeOf(target, new.target.prototype);
-    const registry: Registry = {
-      target: target as unknown as this,
-      parameters: new Set(),
-      buffers: new Set(),
-      transient: new Set(),
-      modules: new Set(),
-      hooks: null,
-      mode: modeBits(++made),
-      ran: false,
-    };
-    (target as unknown as Fields).training = true;
-    const proxy = new Proxy(target as unknown as this, TRAPS);
-    registries.set(target, registry);
-    registries.set(proxy, registry);
     // biome-ignore lint/correctness/noConstructorReturn: fields of subclasses are then defined through the proxy
-    return proxy;
+    return bare(new.target.prototype, run) as this;
   }
 
   abstract forward(...inputs: never[]): unknown;
@@ -354,10 +293,6 @@ export interface NamedOptions {
   readonly recurse?: boolean;
 }
 
-/** Whether a value is a Module: what a container or a state dict walks into. */
-export const isModule = (x: unknown): x is Module => typeof x === 'function' && registries.has(x);
-const registryOf = (m: Module): Registry => registries.get(m)!;
-const fieldsOf = (m: Module): Fields => m as unknown as Fields;
 const hooksOf = (m: Module): Hooks => (registryOf(m).hooks ??= new Hooks());
 const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
 const list = (names: readonly string[]): string =>
@@ -372,135 +307,4 @@ function checkName(m: Module, name: string): void {
   if (fieldsOf(m)[name] != null && !r.parameters.has(name) && !r.buffers.has(name) && !r.modules.has(name)) {
     throw new ValueError(m.constructor.name, 'a name must be free', `${show(name)}, which is taken`, '');
   }
-}
-
-// ---- calls --------------------------------------------------------------------------------------------------------------
-
-function run(m: Module, registry: Registry, inputs: unknown[]): unknown {
-  const outermost = running.length === 0;
-  if (outermost) settleFresh();
-  registry.ran = true;
-  running.push(m);
-  try {
-    const forward = (given: unknown[]): unknown => (m.forward as (...inputs: unknown[]) => unknown)(...given);
-    const output = registry.hooks === null ? forward(inputs) : registry.hooks.run(m, inputs, forward);
-    observer?.(m, inputs, output);
-    // What a model returns is likely to be read after the step: it is computed with the step and not once more.
-    if (outermost && recording.now === null && observer === null) {
-      for (const t of tensorsIn(output)) if (t._node.value === null) want(t.node());
-    }
-    return output;
-  } catch (e) {
-    if (e instanceof TenonError && e.module === null) e.inModule(where());
-    throw e;
-  } finally {
-    running.pop();
-  }
-}
-
-/** The path of the innermost running module in the outermost one, and what it is. */
-function where(): string {
-  const inner = running[running.length - 1]!;
-  const path = running[0]!.namedModules().find(([, m]) => m === inner)?.[0] ?? '';
-  const what = inner.children().length > 0 ? inner.constructor.name : inner.toString();
-  return path === '' ? what : `${path}: ${what}`;
-}
-
-/** Runs `body` while fields (by path) hold other tensors; nobody is told of the change. */
-export function withTensors<T>(m: Module, tensors: Readonly<Record<string, Tensor>>, body: () => T): T {
-  const before: (readonly [fields: Fields, name: string, was: unknown])[] = [];
-  try {
-    for (const [path, t] of Object.entries(tensors)) {
-      const dot = path.lastIndexOf('.');
-      const r = registryOf(m.getSubmodule(path.slice(0, Math.max(dot, 0))));
-      const name = path.slice(dot + 1);
-      if (!r.parameters.has(name) && !r.buffers.has(name)) {
-        const op = 'functionalCall';
-        throw new ValueError(op, 'names are those of parameters and buffers', show(path), '');
-      }
-      const fields = fieldsOf(r.target);
-      before.push([fields, name, fields[name]]);
-      fields[name] = t;
-    }
-    return body();
-  } finally {
-    for (const [fields, name, was] of before.reverse()) fields[name] = was;
-  }
-}
-
-// ---- fields -------------------------------------------------------------------------------------------------------------
-
-const TRAPS: ProxyHandler<Module> = {
-  defineProperty(target, key, descriptor) {
-    if (typeof key === 'symbol' || !('value' in descriptor)) {
-      return Reflect.defineProperty(target, key, descriptor);
-    }
-    const { value } = descriptor;
-    if (key === 'training') {
-      setTraining(target, Boolean(value));
-      return true;
-    }
-    const registry = registryOf(target);
-    const old = fieldsOf(target)[key];
-    register(target, registry, key, value);
-    if (old !== value && changes(registry, key, old, value)) structureChanged();
-    return Reflect.defineProperty(target, key, descriptor);
-  },
-  deleteProperty(target, key) {
-    const r = registryOf(target);
-    for (const names of [r.parameters, r.buffers, r.transient, r.modules]) names.delete(String(key));
-    structureChanged();
-    return Reflect.deleteProperty(target, key);
-  },
-};
-
-/** Notes under which kind a field belongs; refuses what does not fit the kind it has. */
-function register(target: Module, r: Registry, key: string, value: unknown): void {
-  if (value instanceof Parameter) {
-    r.buffers.delete(key);
-    r.modules.delete(key);
-    r.parameters.add(key);
-  } else if (isModule(value)) {
-    r.parameters.delete(key);
-    r.buffers.delete(key);
-    r.modules.add(key);
-  } else if (value !== null) {
-    const kind = r.parameters.has(key)
-      ? 'a Parameter'
-      : r.modules.has(key)
-        ? 'a Module'
-        : r.buffers.has(key) && !isTensor(value)
-          ? 'a tensor'
-          : null;
-    if (kind === null) return;
-    throw new ValueError(
-      target.constructor.name,
-      `the field ${key} takes ${kind} or null`,
-      show(value),
-      kind === 'a Parameter' ? 'wrap the tensor in new Parameter(…), or change the values with copy_' : '',
-    );
-  }
-}
-
-/** Whether recorded steps may depend on a field that gets another value. */
-function changes(r: Registry, key: string, old: unknown, value: unknown): boolean {
-  if (isTensor(old) || isModule(old)) {
-    if (r.parameters.has(key) || r.buffers.has(key) || r.modules.has(key)) return true;
-  }
-  if (!r.ran) return false;
-  if (value instanceof Parameter || isModule(value)) return true;
-  // Options and plain tensors, between calls; what forward itself keeps in a field is its own affair.
-  return running.length === 0 && (value === null || typeof value !== 'object' || isTensor(value));
-}
-
-function setTraining(target: Module, on: boolean): void {
-  const fields = fieldsOf(target);
-  const set = (mode: boolean): void => {
-    if (fields.training === mode) return;
-    fields.training = mode;
-    structure.modes ^= registryOf(target).mode;
-  };
-  // A step that flips modes flips them at each call.
-  if (fields.training !== on)
-    hostEffect({ save: () => fields.training, restore: s => set(s as boolean) }, () => set(on));
 }

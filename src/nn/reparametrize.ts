@@ -11,7 +11,7 @@ import type { Module } from './module.ts';
 import { Parameter } from './parameter.ts';
 
 interface Reparametrized {
-  readonly compute: () => Tensor;
+  readonly compute: (m: Module) => Tensor;
   readonly remove: () => void;
   /** Names that stand in for the weight. */
   readonly names: readonly string[];
@@ -25,10 +25,16 @@ function weightOf(op: string, m: Module, name: string): Parameter {
   throw new ValueError(op, `${m.constructor.name} must have the parameter`, show(name), '');
 }
 /** Replaces the weight by what `compute` makes, before each forward. */
-function reparametrize(m: Module, name: string, names: readonly string[], compute: () => Tensor): void {
+function reparametrize(
+  m: Module,
+  name: string,
+  names: readonly string[],
+  compute: (m: Module) => Tensor,
+): void {
   delete fieldsOf(m)[name];
-  const remove = m.registerForwardPreHook(() => {
-    fieldsOf(m)[name] = compute();
+  // The module of the call: a copy computes its own.
+  const remove = m.registerForwardPreHook(m => {
+    fieldsOf(m)[name] = compute(m);
     return undefined;
   });
   const all = made.get(m) ?? new Map<string, Reparametrized>();
@@ -39,7 +45,7 @@ function restore(op: string, m: Module, name: string): void {
   if (r === undefined) throw new ValueError(op, `${m.constructor.name} has none`, show(name), '');
   made.get(m)!.delete(name);
   r.remove();
-  const weight = new Parameter(noGrad(r.compute));
+  const weight = new Parameter(noGrad(() => r.compute(m)));
   for (const n of [name, ...r.names]) delete fieldsOf(m)[n];
   fieldsOf(m)[name] = weight;
 }
@@ -64,7 +70,7 @@ export function weightNorm<M extends Module>(
   const weight = weightOf('weightNorm', module, name);
   const v = new Parameter(weight);
   const g = new Parameter(normExcept(weight, dim));
-  reparametrize(module, name, [`${name}_g`, `${name}_v`], () => {
+  reparametrize(module, name, [`${name}_g`, `${name}_v`], module => {
     const length = fieldsOf(module)[`${name}_g`] as Tensor;
     const direction = fieldsOf(module)[`${name}_v`] as Tensor;
     return direction.mul(length.div(normExcept(direction, dim)));
@@ -99,7 +105,7 @@ export function spectralNorm<M extends Module>(
   const rows = weight.shape[dim]!;
   const unit = (x: Tensor): Tensor => normalize(x, { dim: 0, eps });
   const start = (n: number): Tensor => unit(randn([n], { dtype: weight.dtype, device: weight.device }));
-  reparametrize(module, name, [`${name}_orig`, `${name}_u`, `${name}_v`], () => {
+  reparametrize(module, name, [`${name}_orig`, `${name}_u`, `${name}_v`], module => {
     const [w, u, v] = ['orig', 'u', 'v'].map(s => fieldsOf(module)[`${name}_${s}`] as Tensor) as [
       Tensor,
       Tensor,

@@ -9,7 +9,8 @@ import { noGrad } from '../tensor/modes.ts';
 import { isTensor } from '../tensor/operand.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { tensorsIn } from '../tensor/tree.ts';
-import { type Module, observeCalls } from './module.ts';
+import { observeCalls } from './call.ts';
+import type { Module } from './module.ts';
 
 export interface SummaryRow {
   /** The path in the model; '' is the model itself. */

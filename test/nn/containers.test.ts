@@ -1,7 +1,7 @@
 // Containers: what they hold, in which order, under which names.
 
 import { describe, expect, test } from 'vitest';
-import { nn, ones, randn, type Tensor, zeros } from '../../src/index.ts';
+import { nn, noGrad, ones, randn, type Tensor, zeros } from '../../src/index.ts';
 
 const numbers = (t: Tensor): number[] => Array.from(t.dataSync() as Float32Array);
 const kinds = (m: nn.Module): string[] => m.children().map(c => c.constructor.name);
@@ -77,4 +77,35 @@ test('ParameterList and ParameterDict make parameters of tensors', () => {
     'ParameterList(\n  (0): Parameter containing: [float32 of size 2]\n  (1): Parameter containing: [float32 of size 3]\n)',
   );
   expect(numbers(m(ones([3])))).toEqual([2, 2, 2]);
+});
+
+test('a deep copy has parameters of its own, and shares what was shared', () => {
+  class Tied extends nn.Module {
+    readonly a = new nn.Linear(2, 2);
+    readonly b = this.a;
+    readonly list = new nn.ModuleList([this.a, nn.weightNorm(new nn.Linear(2, 2))]);
+    readonly options = { scale: 2 };
+    forward(x: Tensor): Tensor {
+      return this.list
+        .at(1)(this.b(this.a(x)))
+        .mul(this.options.scale);
+    }
+  }
+  const m = new Tied().eval();
+  m.a.bias!.requiresGrad_(false);
+  const x = randn([3, 2]);
+  const copy = nn.deepCopy(m);
+  expect(copy).toBeInstanceOf(Tied);
+  expect(copy.a).not.toBe(m.a);
+  expect(copy.b).toBe(copy.a);
+  expect(copy.list.at(0)).toBe(copy.a);
+  expect([copy.training, copy.a.training, copy.a.bias!.requiresGrad]).toEqual([false, false, false]);
+  expect(Object.keys(copy.stateDict())).toEqual(Object.keys(m.stateDict()));
+  const want = numbers(m(x));
+  expect(numbers(copy(x))).toEqual(want);
+  noGrad(() => {
+    for (const p of copy.parameters()) p.fill_(1);
+  });
+  expect(numbers(m(x))).toEqual(want);
+  expect(numbers(copy(x))).not.toEqual(want);
 });

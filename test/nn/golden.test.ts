@@ -16,6 +16,7 @@ describe.skipIf(!existsSync(cases))('PyTorch’s results (needs ../shared/extern
     ['nn_utils', /^1[1-4] passed, 0 failed, [0-3] skipped$/],
     ['init', /^(28|29|30) passed, 0 failed, [0-2] skipped$/],
     ['stats', /^8 passed, 0 failed, 0 skipped$/],
+    ['train', /^[1-4] passed, 0 failed, [0-3] skipped$/],
     ['bands', /^[2-7] passed, 0 failed, [0-5] skipped$/],
   ])('%s', (group, last) => {
     const lines: string[] = [];
