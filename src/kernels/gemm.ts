@@ -43,6 +43,15 @@ const RATE = 45;
 /** Columns are packed when this many bytes of B would be read across rows further apart than a page. */
 const PACK_B_FROM = 96 * 1024;
 const PACK_A_FROM = 96 * 1024;
+/**
+ * A large B whose rows are far apart is read some rows at a time, in all columns: more of them would lie in more pages
+ * than the processor remembers, and in the same sets of its cache. From some rows of A on, packing pays for itself.
+ */
+const BLOCK_K = 8;
+const BLOCK_FROM = 512 * 1024;
+const BLOCK_ROWS = 96;
+/** Rows of A per tile then: their sums share the cache. */
+const BLOCK_TILE = 12;
 /** Bytes of A that a tile keeps in L2. */
 const L2_BYTES = 320 * 1024;
 
@@ -80,7 +89,9 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
   const a = layoutOf(g.a, g.i, g.k);
   const b = layoutOf(g.b, g.j, g.k);
   const bytesB = K * N * 4;
-  const packB = b.kind !== 'x' || (bytesB >= PACK_B_FROM && M >= 4 * MR && b.strideK > 512);
+  const scattered = b.kind === 'x' && b.strideK > 512;
+  const inBlocks = scattered && bytesB >= BLOCK_FROM && M < BLOCK_ROWS && K % 4 === 0;
+  const packB = b.kind !== 'x' || (scattered && !inBlocks && bytesB >= PACK_B_FROM && M >= 4 * MR);
   const packA =
     a.kind === 'none' || (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > 512);
   const scratch: number[] = [];
@@ -102,6 +113,9 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
     bufferA = g.buffers.length + scratch.length;
     scratch.push(count(ownA) * panelsA * K * MR * 4 + 64);
   }
+  const wideN = panelsB * NR;
+  const blocked = inBlocks && !packA;
+  if (blocked) scratch.push(batch * M * wideN * 4);
   const words = g.buffers.length + scratch.length;
   if (packB) pieces.push(packPiece(g.b, g.j, g.k, ownB, b, NR, bufferB, words, target));
   if (packA) pieces.push(packPiece(g.a, g.i, g.k, ownA, a, MR, bufferA, words, target));
@@ -113,9 +127,11 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
     MT: Math.min(Math.ceil(M / MR) * MR, rows),
     NT: Math.ceil(N / NR) * NR,
     native: null,
+    blocked: blocked ? { c: { buffer: words - 1, base: spread(g.batch, M * wideN) }, ldc: wideN } : null,
     a: packA ? packed(bufferA, ownA, panelsA, K, MR) : direct(g.a, a, g.i, g.k),
     b: packB ? packed(bufferB, ownB, panelsB, K, NR) : direct(g.b, b, g.j, g.k),
   };
+  if (blocked) plan.MT = Math.min(plan.MT, BLOCK_TILE);
   const ns = (2 * M * N * K * batch) / RATE;
   if (ns >= SHARED_FROM_NS)
     balance(plan, M, N, batch, Math.min(16, Math.max(ns < 20_000 ? 2 : 4, ns / 30_000)));
@@ -134,15 +150,17 @@ const NATIVE_FROM = 200_000;
 const NATIVE_RATE = 100;
 const NATIVE_TILE_NS = 300_000;
 
-/** Tiles whose sums a native BLAS computes. */
-interface NativePlan {
+/** Sums that pass through memory: where, and how far its rows are apart. */
+interface Sums {
+  readonly c: { readonly buffer: number; readonly base: Affine };
+  readonly ldc: number;
+}
+/** Tiles whose sums a native BLAS computes: into the result itself, or into working memory that the epilogue reads. */
+interface NativePlan extends Sums {
   readonly ta: 0 | 1;
   readonly tb: 0 | 1;
   readonly lda: number;
   readonly ldb: number;
-  readonly ldc: number;
-  /** Where the sums go: the result itself, or working memory that the epilogue reads. */
-  readonly c: { readonly buffer: number; readonly base: Affine };
   readonly epilogue: boolean;
 }
 
@@ -176,6 +194,7 @@ function emitNative(g: GemmKernel, native: NativePlan, target: Target): Pieces {
     MT: Math.ceil(M / MR) * MR,
     NT: Math.ceil(N / (4 * NV)) * 4 * NV,
     native,
+    blocked: null,
     a: direct(g.a, layoutOf(g.a, g.i, g.k), g.i, g.k),
     b: direct(g.b, layoutOf(g.b, g.j, g.k), g.j, g.k),
   };
@@ -233,6 +252,8 @@ interface TilePlan {
   MT: number;
   NT: number;
   readonly native: NativePlan | null;
+  /** Few rows of A: all columns for some rows of B, then for the next, with the sums in memory meanwhile. */
+  readonly blocked: Sums | null;
   readonly a: Access;
   readonly b: Access;
 }
@@ -320,16 +341,48 @@ class GemmEmitter {
       N,
       p.NT,
     );
-    const NR = p.NV * 4;
-    const tailJ = N % NR;
     if (p.native !== null) this.call(p.native, i0, i1, j0, j1);
-    if (p.native?.epilogue !== false) {
-      this.columns(j0, j1, i0, i1, NR, p.NV, 0);
-      if (tailJ > 0) this.columns(j0, j1, i0, i1, tailJ, Math.ceil(tailJ / 4), tailJ % 4);
-    }
+    if (p.blocked !== null) this.blocks(p.blocked, i0, i1, j0, j1);
+    if (p.native?.epilogue !== false) this.panels(j0, j1, i0, i1);
     closeTaskLoop(em, t, 2);
     return finish(em);
   }
+
+  /** All panels of a tile; `j` is the first column and moves on. */
+  private panels(j: number, j1: number, i0: number, i1: number): void {
+    const { g, p } = this;
+    const NR = p.NV * 4;
+    const tailJ = g.j.size % NR;
+    this.columns(j, j1, i0, i1, NR, p.NV, 0);
+    if (tailJ > 0) this.columns(j, j1, i0, i1, tailJ, Math.ceil(tailJ / 4), tailJ % 4);
+  }
+  /** The tile's sums, some rows of B at a time. */
+  private blocks(sums: Sums, i0: number, i1: number, j0: number, j1: number): void {
+    const { em, g } = this;
+    const c = em.code;
+    const k = em.local(I32);
+    const n = em.local(I32);
+    const j = em.local(I32);
+    c.i32(0).set(k);
+    em.push();
+    em.code.get(j0).set(j);
+    // n = min(BLOCK_K, K − k) / 4
+    em.val(em.int(g.k.size));
+    em.code.get(k).op('i32.sub').i32(BLOCK_K);
+    em.val(em.int(g.k.size));
+    em.code.get(k).op('i32.sub').i32(BLOCK_K).op('i32.lt_u').op('select').i32(2).op('i32.shr_u').set(n);
+    this.block = { k, groups: n, sums };
+    this.panels(j, j1, i0, i1);
+    this.block = null;
+    em.code.get(k).i32(BLOCK_K).op('i32.add').tee(k);
+    em.val(em.int(g.k.size));
+    em.code.op('i32.lt_u').brIf(0);
+    const bytes = em.pop();
+    c.loop();
+    c.out.append(bytes);
+    c.end();
+  }
+  private block: { k: number; groups: number; sums: Sums } | null = null;
 
   /** The tile's sums by the native BLAS. */
   private call(n: NativePlan, i0: number, i1: number, j0: number, j1: number): void {
@@ -372,14 +425,24 @@ class GemmEmitter {
     const i = em.local(I32);
     em.code.get(i0).set(i);
     const b = em.local(I32);
-    const from = p.native === null ? p.b : { ...p.native.c, group: 1 };
-    em.val(em.addressOf(from.buffer, from.base, 4));
-    em.code.get(j);
-    em.val(em.int(from.group * 4));
-    em.code.op('i32.mul').op('i32.add').set(b);
-    this.rows(i, i1, b, p.MR, NV, partial);
+    const point = (l: number, from: { buffer: number; base: Affine }, apart: number): void => {
+      em.val(em.addressOf(from.buffer, from.base, 4));
+      em.code.get(j);
+      em.val(em.int(apart * 4));
+      em.code.op('i32.mul').op('i32.add').set(l);
+    };
+    const sums = this.block?.sums ?? p.native ?? p.blocked;
+    const s = em.local(I32);
+    if (sums !== null) point(s, sums.c, 1);
+    if (sums === null || this.block !== null) point(b, p.b, p.b.group);
+    if (this.block !== null) {
+      em.code.get(b).get(this.block.k);
+      em.val(em.int(p.b.strideK * 4));
+      em.code.op('i32.mul').op('i32.add').set(b);
+    }
+    this.rows(i, i1, b, s, p.MR, NV, partial);
     const tailI = M % p.MR;
-    if (tailI > 0) this.rows(i, i1, b, tailI, NV, partial);
+    if (tailI > 0) this.rows(i, i1, b, s, tailI, NV, partial);
     const bytes = em.pop();
     const c = em.code;
     // while (j + width <= j1) { …; j += width }
@@ -389,13 +452,29 @@ class GemmEmitter {
     c.get(j).i32(width).op('i32.add').set(j).br(0).end().end();
   }
 
-  private rows(i: number, i1: number, b: number, MR: number, NV: number, partial: number): void {
+  private rows(i: number, i1: number, b: number, s: number, MR: number, NV: number, partial: number): void {
     const { em, g } = this;
     em.push();
     em.bindVar(g.i, i);
-    if (this.p.native === null) this.micro(i, b, MR, NV);
-    else this.fetch(this.p.native, i, b, MR, NV);
-    this.epilogue(MR, NV, partial);
+    const { block } = this;
+    const sums = block?.sums ?? this.p.native ?? this.p.blocked;
+    const at = sums === null ? -1 : this.rowOf(sums, i, s);
+    if (block !== null) {
+      em.code.get(block.k).if();
+      this.pass(at, sums!, MR, NV, 'load');
+      em.code.else();
+      this.clear(MR, NV);
+      em.code.end();
+      this.micro(i, b, MR, NV);
+      this.pass(at, sums!, MR, NV, 'store');
+    } else {
+      if (sums !== null) this.pass(at, sums, MR, NV, 'load');
+      else {
+        this.clear(MR, NV);
+        this.micro(i, b, MR, NV);
+      }
+      this.epilogue(MR, NV, partial);
+    }
     const bytes = em.pop();
     const c = em.code;
     c.block().loop();
@@ -404,36 +483,52 @@ class GemmEmitter {
     c.get(i).i32(MR).op('i32.add').set(i).br(0).end().end();
   }
 
-  /** The sums that the native BLAS left, into the accumulators. */
-  private fetch(n: NativePlan, i: number, c0: number, MR: number, NV: number): void {
-    const { em, p } = this;
+  /** The address of the sums of row i, from column 0 of the panel on. */
+  private rowOf(sums: Sums, i: number, s: number): number {
+    const { em } = this;
     const row = em.local(I32);
     em.code.get(i);
-    em.val(em.int(n.ldc * 4));
-    em.code.op('i32.mul').get(c0).op('i32.add').set(row);
+    em.val(em.int(sums.ldc * 4));
+    em.code.op('i32.mul').get(s).op('i32.add').set(row);
+    return row;
+  }
+  /** Sums from memory into the accumulators, or back. */
+  private pass(row: number, sums: Sums, MR: number, NV: number, how: 'load' | 'store'): void {
+    const { em, p } = this;
+    const c = em.code;
+    const at = em.local(I32);
+    c.get(row).set(at);
     for (let r = 0; r < MR; r++) {
       if (r > 0) {
-        em.code.get(row);
-        em.val(em.int(n.ldc * 4));
-        em.code.op('i32.add').set(row);
+        c.get(at);
+        em.val(em.int(sums.ldc * 4));
+        c.op('i32.add').set(at);
       }
-      for (let v = 0; v < NV; v++)
-        em.code
-          .get(row)
-          .mem('v128.load', v * 16)
-          .set(this.accs[r * p.NV + v]!);
+      for (let v = 0; v < NV; v++) {
+        const acc = this.accs[r * p.NV + v]!;
+        if (how === 'load')
+          c.get(at)
+            .mem('v128.load', v * 16)
+            .set(acc);
+        else
+          c.get(at)
+            .get(acc)
+            .mem('v128.store', v * 16);
+      }
+    }
+  }
+  private clear(MR: number, NV: number): void {
+    for (let r = 0; r < MR; r++) {
+      for (let v = 0; v < NV; v++) this.em.code.v128(ZERO).set(this.accs[r * this.p.NV + v]!);
     }
   }
 
-  /** Sums over k for MR rows and NV vectors of columns into the accumulators. */
+  /** Adds the products over k (of the block) for MR rows and NV vectors of columns to the accumulators. */
   private micro(i: number, b: number, MR: number, NV: number): void {
     const { em, g, p } = this;
     const c = em.code;
     const K = g.k.size;
     const acc = (r: number, v: number): number => this.accs[r * p.NV + v]!;
-    for (let r = 0; r < MR; r++) {
-      for (let v = 0; v < NV; v++) c.v128(ZERO).set(acc(r, v));
-    }
     const pb = em.local(I32);
     c.get(b).set(pb);
     const rowsApart = p.a.strideX !== 1;
@@ -442,6 +537,11 @@ class GemmEmitter {
     c.get(i);
     em.val(em.int(p.a.group * 4));
     c.op('i32.mul').op('i32.add').set(base);
+    if (this.block !== null) {
+      c.get(base).get(this.block.k);
+      em.val(em.int(p.a.strideK * 4));
+      c.op('i32.mul').op('i32.add').set(base);
+    }
     // Rows at distance strideX have a pointer each; neighbours share one.
     const pa = Array.from({ length: rowsApart ? MR : 1 }, () => em.local(I32));
     pa.forEach((l, r) => {
@@ -491,7 +591,8 @@ class GemmEmitter {
     const groups = Math.floor(K / UNROLL);
     if (groups > 0) {
       const n = em.local(I32);
-      em.val(em.int(groups));
+      if (this.block !== null) c.get(this.block.groups);
+      else em.val(em.int(groups));
       c.set(n).loop();
       for (let u = 0; u < UNROLL; u++) one(u);
       advance(UNROLL);

@@ -18,13 +18,14 @@ function want(a: Tensor, b: Tensor): number[] {
   }
   return out;
 }
-function close(got: readonly number[], expected: readonly number[]): void {
+/** float32 sums of k products of normal numbers are good to about 2⁻²³ · Σ|a·b|, and Σ|a·b| is about 0.64 k. */
+function close(got: readonly number[], expected: readonly number[], k = 300): void {
   expect(got.length).toBe(expected.length);
   let worst = 0;
   got.forEach((v, i) => {
     worst = Math.max(worst, Math.abs(v - expected[i]!) / (1 + Math.abs(expected[i]!)));
   });
-  expect(worst).toBeLessThan(2e-5);
+  expect(worst).toBeLessThan(2 ** -23 * k);
 }
 
 describe('few rows', () => {
@@ -51,6 +52,31 @@ describe('few rows', () => {
       }
     },
   );
+  // [rows, k, columns] of a B of 512 kB and more: some of its rows at a time, with ends of every kind.
+  it.each([
+    [4, 256, 600],
+    [5, 260, 601],
+    [8, 300, 700],
+    [13, 252, 523],
+    [31, 204, 1027],
+  ] as const)('%i × %i times a large matrix of %i columns', (m, k, n) => {
+    const [x, w, c] = [randn([m, k]).realize(), randn([k, n]).realize(), randn([n]).realize()];
+    const expected = want(x, w);
+    const bias = numbers(c);
+    close(numbers(x.matmul(w)), expected);
+    close(
+      numbers(x.mT.contiguous().realize().mT.matmul(w).add(c)),
+      expected.map((v, i) => v + bias[i % n]!),
+    );
+    const batch = randn([2, m, k]).realize();
+    const y = numbers(batch.matmul(w).relu());
+    for (let b = 0; b < 2; b++) {
+      close(
+        y.slice(b * m * n, (b + 1) * m * n),
+        want(batch.select(0, b), w).map(v => Math.max(v, 0)),
+      );
+    }
+  });
   it('in batches, with one matrix for all or one each', () => {
     const x = randn([3, 9, 150]).realize();
     for (const w of [randn([65, 150]).realize(), randn([3, 65, 150]).realize()]) {
