@@ -31,6 +31,7 @@ export {
   Tanhshrink,
   Threshold,
 } from './activation.ts';
+export { AdaptiveLogSoftmaxWithLoss, type AdaptiveSoftmaxOptions } from './adaptive-softmax.ts';
 export { observeCalls } from './call.ts';
 export {
   clipGradNorm_,

@@ -32,4 +32,7 @@ export class Parameter extends Tensor {
     if (options.requiresGrad ?? true) this.requiresGrad_();
     noteFresh(this);
   }
+  override toString(): string {
+    return `Parameter containing:\n${super.toString()}`;
+  }
 }

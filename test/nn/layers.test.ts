@@ -1,7 +1,7 @@
 // Every layer: its print, the shape of its output, and its gradients against central differences in float64.
 
 import { describe, expect, test } from 'vitest';
-import { gradcheck, manualSeed, nn, rand, randn, type Tensor, tensor } from '../../src/index.ts';
+import { F, gradcheck, manualSeed, nn, rand, randn, type Tensor, tensor } from '../../src/index.ts';
 
 interface Case {
   readonly make: () => nn.Module;
@@ -383,6 +383,8 @@ describe('every layer', () => {
   });
   test('no class of the public list is left out', () => {
     const abstract = new Set(['Module']);
+    // Its result is no tensor: below.
+    const others = ['AdaptiveLogSoftmaxWithLoss'];
     const containers = ['Sequential', 'ModuleList', 'ModuleDict', 'ParameterList', 'ParameterDict'];
     // Random in training: in dropout.test.ts.
     const random = ['Dropout1d', 'Dropout2d', 'Dropout3d', 'AlphaDropout', 'FeatureAlphaDropout'];
@@ -394,6 +396,7 @@ describe('every layer', () => {
           .map(m => m.constructor.name),
       ),
       ...containers,
+      ...others,
       ...random,
       ...abstract,
     ]);
@@ -402,4 +405,30 @@ describe('every layer', () => {
     );
     expect(layers.map(([name]) => name).filter(name => !tested.has(name))).toEqual([]);
   });
+});
+
+test('adaptive softmax: probabilities add up to 1, and the loss is that of the targets', () => {
+  const m = new nn.AdaptiveLogSoftmaxWithLoss(8, 10, [4, 7], { divValue: 2 }).double();
+  expect(m.namedParameters().map(([name, p]) => [name, p.shape])).toEqual([
+    ['head.weight', [6, 8]],
+    ['tail.0.0.weight', [4, 8]],
+    ['tail.0.1.weight', [3, 4]],
+    ['tail.1.0.weight', [2, 8]],
+    ['tail.1.1.weight', [3, 2]],
+  ]);
+  const x = randn([5, 8], { ...double, requiresGrad: true });
+  const target = int(0, 3, 4, 6, 9);
+  const all = m.logProb(x);
+  for (const p of all.exp().sum(1).dataSync() as Float64Array) expect(p).toBeCloseTo(1, 12);
+  const { output, loss } = m(x, target);
+  expect(output.shape).toEqual([5]);
+  expect(loss.itemSync()).toBeCloseTo(F.nllLoss(all, target).itemSync(), 12);
+  expect([...(m.predict(x).dataSync() as BigInt64Array)]).toEqual([
+    ...(all.argmax(1).dataSync() as BigInt64Array),
+  ]);
+  expect(gradcheck(x => m(x, target).loss, [x])).toBe(true);
+  expect(m(x.select(0, 0), target.select(0, 0)).output.shape).toEqual([]);
+  expect(() => new nn.AdaptiveLogSoftmaxWithLoss(8, 10, [7, 4])).toThrow(
+    'rising integers between 1 and 9, got [7, 4]',
+  );
 });

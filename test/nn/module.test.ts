@@ -294,3 +294,21 @@ test('print is the tree as PyTorch prints it', () => {
     ].join('\n'),
   );
 });
+
+test('calls have the types of forward', () => {
+  class Two extends nn.Module {
+    forward(x: Tensor, scale: number): [Tensor, number] {
+      return [x.mul(scale), scale];
+    }
+  }
+  const two = new Two();
+  const [y, n] = two(ones([1]), 3) satisfies [Tensor, number];
+  expect([numbers(y), n]).toEqual([[3], 3]);
+  const layers: nn.Module[] = [two, new nn.ReLU(), new nn.Sequential()];
+  expect(layers).toHaveLength(3);
+  // @ts-expect-error: a number is missing
+  expect(() => two(ones([1]))).toThrow();
+  // @ts-expect-error: Two takes two inputs and is no layer of a Sequential
+  expect(new nn.Sequential(two)).toHaveLength(1);
+  expect(`${new nn.Parameter(ones([2]))}`).toBe('Parameter containing:\ntensor([1., 1.], requiresGrad=true)');
+});
