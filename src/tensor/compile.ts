@@ -62,8 +62,17 @@ function flatten(x: Tree, out: Leaves): void {
       flatten((x as Record<string, Tree>)[k], out);
     }
     out.key += '}';
-  } else out.key += `${typeof x} ${String(x)};`;
+  } else if (typeof x === 'function') out.key += `function ${identity(x)};`;
+  else out.key += `${typeof x} ${String(x)};`;
 }
+/** A number for a function (modules are functions): its text does not tell what it captures. */
+function identity(f: object): number {
+  let n = identities.get(f);
+  if (n === undefined) identities.set(f, (n = ++identified));
+  return n;
+}
+const identities = new WeakMap<object, number>();
+let identified = 0;
 function mapTree(x: Tree, tensor: (t: Tensor) => unknown, number: (n: number) => unknown): Tree {
   if (isTensor(x)) return tensor(x);
   if (typeof x === 'number') return number(x);

@@ -141,6 +141,11 @@ describe('compiled modules', () => {
     drop.p = 1;
     for (let i = 0; i < 3; i++) expect(numbers(step(x))).toEqual(new Array(18).fill(0));
   });
+  test('a module may be an argument: another one of the same form is another step', () => {
+    const [a, b] = [new nn.Linear(3, 2), new nn.Linear(3, 2)];
+    const step = compile((net: nn.Linear, x: Tensor) => net(x));
+    for (const net of [a, a, a, b, b, b, a]) expect(numbers(step(net, x))).toEqual(numbers(net(x)));
+  });
   test('spectral norm iterates in a compiled step as outside', () => {
     const [a, b] = [new nn.Linear(4, 3), new nn.Linear(4, 3)];
     b.loadStateDict(a.stateDict());
