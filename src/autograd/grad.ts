@@ -7,6 +7,7 @@ import type { Node } from '../ir/node.ts';
 import { gradMode, internal, needing, newMark } from '../ir/node.ts';
 import { build } from '../ir/op.ts';
 import { add, constLike } from '../ir/ops/elementwise.ts';
+import type { ScatterAttrs } from '../ir/ops/index.ts';
 import { expand, sumTo } from '../ir/ops/reduce.ts';
 
 /** Nodes through which gradients flow from the outputs, sources first. */
@@ -81,9 +82,17 @@ function pull(g: Node, node: Node, i: number): Node | null {
     needing.node = null;
   }
 }
-/** Ops whose gradient needs no values: a second backward may pass through them. */
-export const savesNothing = (n: Node): boolean =>
-  n.op.additive || (n.op.linearIn !== null && (n.src.length === 1 || n.op.kind === 'index'));
+/** Nodes whose gradient needs no values but indices and numbers of the program: a second backward may pass through them. */
+export function savesNothing(n: Node): boolean {
+  const { additive, linearIn, kind } = n.op;
+  if (additive || (kind === 'scatter' && LINEAR_MODES.has((n.attrs as ScatterAttrs).mode))) return true;
+  if (linearIn === null) return false;
+  // A number of the program, such as the count in a mean, is always there.
+  const kept = (s: Node, i: number): boolean =>
+    linearIn.includes(i) || (s.src.length === 0 && s.value === null);
+  return n.src.length === 1 || kind === 'index' || (linearIn.length === 1 && n.src.every(kept));
+}
+const LINEAR_MODES: ReadonlySet<ScatterAttrs['mode']> = new Set(['set', 'add']);
 function refuseFreed(n: Node): void {
   if (!n.freed || n.leaf !== null || savesNothing(n)) return;
   throw new GradError(

@@ -326,7 +326,19 @@ class Lowerer {
     const rowToReduce = new Map<E, E>([[varOf(v!), varOf(r[0]!)]]);
     const early = substitute([{ ...store, value: shared }], rowToReduce)[0]!;
     const kept = load(store.buffer, store.at, 'float32', 'f32');
-    const later = substitute([store], new Map([[shared, kept]]))[0]!;
+    const later = substitute([store], new Map([[shared, kept]]))[0]! as StoreSink;
+    // The place may be that of a source, which the result replaces: nothing of it may be read once the row is there.
+    const seen = new Set<E>([...group, kept]);
+    const readsOn = (e: E): boolean => {
+      if (seen.has(e)) return false;
+      seen.add(e);
+      return (
+        (e.op === 'load' && (this.deps.free(e) & this.deps.bit(v!)) !== 0) ||
+        e.op === 'reduce' ||
+        e.args.some(readsOn)
+      );
+    };
+    if (readsOn(later.value)) return none;
     return { sinks: sinks.map(s => (s === store ? later : s)), early };
   }
   /** The outermost float that contains a mathematical function, varies along the row, and is in the set. */

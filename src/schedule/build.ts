@@ -295,7 +295,11 @@ export class KernelBuilder {
         const x = n.src[0]!;
         const lead = at.length - (x.shape.length - dims.length);
         const index = this.checkedIndices(n.src.slice(1), at.slice(0, lead), dims, x.shape, guard);
-        return this.expr(x, takeIndex(at.slice(lead), dims, index), guard);
+        const value = this.expr(x, takeIndex(at.slice(lead), dims, index), guard);
+        // Where every position holds the same (a constant, an expanded dim) nothing depends on the index, but a bad one
+        // is an error all the same.
+        const checks = index.flatMap(i => i.terms.map(t => t[0])).filter(e => e.op === 'checked');
+        return checks.reduce((v, c) => (contains(v, c) ? v : tied(v, c)), value);
       }
       default: {
         const args = n.src.map(s => this.expr(s, alignIndex(at, s.shape), guard));
@@ -409,3 +413,18 @@ function workOf(k: Pick<LoopKernel, 'stores' | 'scan' | 'blocks'>): number {
   for (const e of k.scan?.inputs ?? []) walk(e);
   return total;
 }
+/** Whether an expression needs another, for its value or for the place that it is loaded from. */
+function contains(e: E, part: E, seen = new Set<E>()): boolean {
+  if (e === part) return true;
+  if (seen.has(e)) return false;
+  seen.add(e);
+  const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
+  return (
+    e.args.some(a => contains(a, part, seen)) || (at?.terms.some(t => contains(t[0], part, seen)) ?? false)
+  );
+}
+/** A value that waits for a check; a checked index is never negative. */
+const tied = (value: E, check: E): E => {
+  const other = m.like(value.op === 'const' && Number(value.value) === 0 ? 1 : 0, value);
+  return m.select(m.le(m.const(0, 'i32'), check), value, other);
+};

@@ -537,6 +537,11 @@ function replay(c: Captured, args: readonly Tensor[]): Tree {
       if (g.grad === null || g.grad._escaped) g.grad = gradTensor(g);
       targets[g.target] = g.grad._cell!.home;
     }
+    // An argument may be a tensor that the step changes: what the step reads of it is the value before.
+    for (let i = 0; i < sources.length; i++) {
+      if (c.bindings[i]!.kind === 'arg' && targets.includes(sources[i]!))
+        sources[i] = device.clone(sources[i]!);
+    }
     for (let i = 0; i < c.events.length; i++) c.events[i]!();
     const old = cells.map(x => x.snapshot(device));
     const out = c.template.executable!.run(sources, c.uniforms, targets);

@@ -144,9 +144,11 @@ export class TensorCore {
     const r = recording.now;
     const base = this._base;
     if (base !== null) {
-      if (base._version !== this.seen || (r !== null && this._made !== r.id)) {
-        this._node = this._view!.get(base.node());
-        this.seen = base._version;
+      const captured = r !== null && this._made !== r.id;
+      if (base._version !== this.seen || captured) {
+        this._node = hold(this._view!.get(base.node()));
+        // A recording takes back what it notes on the base's node, but not on this one: it is made anew outside.
+        this.seen = captured ? -1 : base._version;
       }
       return this._node;
     }
@@ -382,6 +384,7 @@ export class TensorCore {
     recording.now?.change(this);
     structureChanged();
     this._leaf = on;
+    this._version++; // views follow
     if (n.value === null) {
       this._node = hold(on ? this.leafOver(n) : alias(n));
       if (!on) this._node.needsGrad = false;

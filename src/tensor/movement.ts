@@ -472,7 +472,9 @@ function putSlice(base: Node, v: Node, a: mv.SliceAttrs): Node {
   const whole = a.size.map((n, d) => n === base.shape[d] && a.step[d] === 1);
   let last = rank;
   while (last > 0 && whole[last - 1]) last--;
-  if (last === 0) return ops.alias(v);
+  // All of it replaced: the base is gone, unless its history must stay though the new values have none.
+  if (last === 0 && (rank === 0 || v.needsGrad || !base.needsGrad)) return ops.alias(v);
+  last = Math.max(last, 1);
   const dims = Array.from({ length: last }, (_, d) => d);
   const at = index.slice(0, last).map(n => mv.reshape(n, n.shape.slice(0, last)));
   return scatter(base, v, at, dims, 'set', true);

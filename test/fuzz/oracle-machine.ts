@@ -184,7 +184,7 @@ export class OracleMachine {
         return this.define(
           env,
           s.out,
-          o.apply(mt.mul(a.arr, keep), [a], g => [mt.mul(g, keep)]),
+          o.apply(mt.mul(a.arr, keep), [a], g => [mt.mul(g, keep)], [new Val(keep)]),
         );
       }
       case 'freeze':
@@ -202,7 +202,8 @@ export class OracleMachine {
 
   /** The names that a block sees in a call. */
   enter(c: Call, block: Block, env: Env): Env {
-    const inner: Env = new Map(env);
+    // A gradient is seen through its owner only: which tensor that is changes from call to call.
+    const inner: Env = new Map([...env].filter(([, x]) => !(isHandle(x) && x.base.isGrad)));
     need(block.params.length === c.args.length);
     block.params.forEach((p, i) => {
       inner.set(p, this.argument(c.args[i]!, env));
@@ -354,10 +355,12 @@ export class OracleMachine {
     const shape = mt.broadcast(mt.broadcast(c.arr.shape, a.arr.shape), b.arr.shape);
     const mask = mt.positive(mt.stretch(c.arr, shape));
     const zero = mt.full(shape, 0);
-    return this.o.apply(mt.choose(mask, mt.stretch(a.arr, shape), mt.stretch(b.arr, shape)), [a, b], g => [
-      mt.sumTo(mt.choose(mask, g, zero), a.arr.shape),
-      mt.sumTo(mt.choose(mask, zero, g), b.arr.shape),
-    ]);
+    return this.o.apply(
+      mt.choose(mask, mt.stretch(a.arr, shape), mt.stretch(b.arr, shape)),
+      [a, b],
+      g => [mt.sumTo(mt.choose(mask, g, zero), a.arr.shape), mt.sumTo(mt.choose(mask, zero, g), b.arr.shape)],
+      [new Val(zero)], // the mask, which nobody can change
+    );
   }
   private reduce(f: 'sum' | 'mean', a: Val, dim: number | null, keepdim: boolean): Handle {
     const { shape } = a.arr;
@@ -459,9 +462,10 @@ export class OracleMachine {
     const at = rowPositions(h.shape, rows);
     const part = this.o.view(h, [rows.length, ...h.shape.slice(1)], at);
     need(b.arr.shape.length <= part.shape.length);
+    const indices = new Val(mt.full([rows.length], 0));
     if (!accumulate) {
       need(new Set(at).size === at.length);
-      o.write(part, b);
+      o.write(part, b, [indices]);
       return;
     }
     const old = o.read(h);
@@ -472,7 +476,7 @@ export class OracleMachine {
       ...Array.from(wide.data, (v, i) => [at[i]!, v, wide.err[i]!] as const),
     ]);
     const back = (g: Arr): Arr[] => [g, mt.sumTo(mt.pick(g, at, part.shape), b.arr.shape)];
-    o.write(h, o.gradMode && !h.detached ? new Val(plus, [old, b], back) : new Val(plus));
+    o.write(h, o.gradMode && !h.detached ? new Val(plus, [old, b], back, [indices]) : new Val(plus));
   }
   private inPlace(f: InPlace, h: Handle, b: Operand, env: Env): void {
     const { o } = this;
@@ -580,7 +584,10 @@ const goodLabels = (a: Argument): Argument =>
 /** Whether a block certainly reads its labels: it returns a cross-entropy that nothing changes. */
 function looksAtLabels(b: Block): boolean {
   return b.body.some(
-    s => s.k === 'nll' && b.returns.includes(s.out) && !b.body.some(t => 'a' in t && t.a === s.out),
+    s =>
+      s.k === 'nll' &&
+      b.returns.includes(s.out) &&
+      !b.body.some(t => ('a' in t && t.a === s.out) || (t.k === 'swap' && t.b === s.out)),
   );
 }
 

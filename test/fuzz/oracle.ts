@@ -59,6 +59,8 @@ export class Base {
   val: Val;
   leaf = false;
   grad: Handle | null = null;
+  /** Was somebody's gradient at some time. */
+  isGrad = false;
   constructor(val: Val) {
     this.val = val;
   }
@@ -150,7 +152,8 @@ export class Oracle {
   }
 
   /** Replaces the elements of a handle; `value` broadcasts. */
-  write(h: Handle, value: Val): void {
+  /** `saved`: values that backward of this change needs, such as indices. */
+  write(h: Handle, value: Val, saved: readonly Val[] = []): void {
     need(!h.stretched);
     const { base } = h;
     const recorded = this.gradMode && !h.detached;
@@ -167,7 +170,7 @@ export class Oracle {
     let next: Val;
     const toValue = (g: Arr): Arr => sumTo(g, vShape);
     if (h.at === null) {
-      next = recorded ? new Val(v, [value], g => [toValue(g)]) : new Val(v);
+      next = recorded ? new Val(v, [value], g => [toValue(g)], saved) : new Val(v);
     } else {
       const at = h.at;
       const data = Float64Array.from(old.arr.data);
@@ -185,7 +188,7 @@ export class Oracle {
         });
         return [kept, toValue(pick(g, at, h.shape))];
       };
-      next = recorded ? new Val(arr, [old, value], back) : new Val(arr);
+      next = recorded ? new Val(arr, [old, value], back, saved) : new Val(arr);
     }
     if (base.leaf) next = this.leafVal(next.arr, base);
     this.put(old.root, 'overwritten', true);
@@ -236,8 +239,11 @@ export class Oracle {
       if (!retain) this.put(v, 'freed', true);
     }
     for (const [base, g] of found) {
-      if (base.grad === null) this.put(base, 'grad', this.fresh(new Val(g)));
-      else {
+      if (base.grad === null) {
+        const made = this.fresh(new Val(g));
+        made.base.isGrad = true;
+        this.put(base, 'grad', made);
+      } else {
         const { grad } = base;
         need(!grad.base.val.needsGrad);
         this.quietly(() => this.write(grad, new Val(add(grad.base.val.arr, g))));
