@@ -83,7 +83,7 @@ function pull(g: Node, node: Node, i: number): Node | null {
   }
 }
 /** Nodes whose gradient needs no values but indices and numbers of the program: a second backward may pass through them. */
-export function savesNothing(n: Node): boolean {
+function savesNothing(n: Node): boolean {
   const { additive, linearIn, kind } = n.op;
   if (additive || (kind === 'scatter' && LINEAR_MODES.has((n.attrs as ScatterAttrs).mode))) return true;
   if (linearIn === null) return false;
@@ -93,8 +93,22 @@ export function savesNothing(n: Node): boolean {
   return n.src.length === 1 || kind === 'index' || (linearIn.length === 1 && n.src.every(kept));
 }
 const LINEAR_MODES: ReadonlySet<ScatterAttrs['mode']> = new Set(['set', 'add']);
+const used = (n: Node): boolean => n.freed && n.leaf === null && (n.src.length === 0 || !savesNothing(n));
+/** Whether another backward from here would come to what an earlier one has used up. */
+export function usedUp(n: Node): boolean {
+  if (!n.freed) return false;
+  const mark = newMark();
+  const stack = [n];
+  for (let x = stack.pop(); x !== undefined; x = stack.pop()) {
+    if (x.mark === mark || !x.needsGrad) continue;
+    x.mark = mark;
+    if (used(x)) return true;
+    if (x.leaf === null) stack.push(...x.src);
+  }
+  return false;
+}
 function refuseFreed(n: Node): void {
-  if (!n.freed || n.leaf !== null || savesNothing(n)) return;
+  if (!used(n)) return;
   throw new GradError(
     'backward',
     'the graph of this value was freed by an earlier backward',

@@ -1,7 +1,7 @@
 // A cell: the storage in which a tensor's value lives while in-place methods replace it.
 // In: the owner's newest node. Out: the home for its value. Old versions that somebody may read are kept apart.
 
-import { savesNothing } from '../autograd/grad.ts';
+import { usedUp } from '../autograd/grad.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import { dataHash } from '../ir/ops/elementwise.ts';
 import type { Device } from '../runtime/device.ts';
@@ -23,7 +23,7 @@ export function settle(n: Node, s: Storage): void {
   n.value = s;
   n.hash = dataHash(n.shape, n.dtype);
   // What is needed for gradients stays until backward has used it.
-  if (!n.needsGrad || n.leaf !== null || (n.freed && !savesNothing(n))) n.src = [];
+  if (!n.needsGrad || n.leaf !== null || usedUp(n)) n.src = [];
 }
 
 export interface CellOwner {

@@ -1,7 +1,7 @@
 // What every tensor is: a handle on a node, perhaps a view of another tensor, perhaps the owner of a cell and a gradient.
 // In: nodes. Out: values, gradients, in-place changes. The families of methods are in the files that extend this class.
 
-import { gradients } from '../autograd/grad.ts';
+import { gradients, usedUp } from '../autograd/grad.ts';
 import { DTYPES, type DType, isFloat, readElement, type TypedArray, typedArray } from '../base/dtype.ts';
 import { CompileError, DTypeError, GradError, ShapeError, showShape, ValueError } from '../base/errors.ts';
 import { type Nested, printTensor } from '../base/print.ts';
@@ -154,6 +154,10 @@ export class TensorCore {
     }
     if (this._made !== 0 && this._made !== (r === null ? 0 : r.id)) this.refuseDead();
     return r === null ? this._node : r.read(this);
+  }
+  /** The node to ask about: that of a view follows its base. */
+  private get current(): Node {
+    return this._base === null ? this._node : this.node();
   }
   private refuseDead(): never {
     throw new CompileError(
@@ -350,14 +354,14 @@ export class TensorCore {
 
   /** Whether gradients are recorded for this tensor. */
   get requiresGrad(): boolean {
-    return this._leaf || this._node.needsGrad;
+    return this._leaf || this.current.needsGrad;
   }
   set requiresGrad(on: boolean) {
     this.requiresGrad_(on);
   }
   /** Whether the user made this tensor (or gradients do not reach it): its gradient goes to `.grad`. */
   get isLeaf(): boolean {
-    return this._leaf || !this._node.needsGrad;
+    return this._leaf || !this.current.needsGrad;
   }
   /** Records gradients for this leaf from here on; false ends it. Errors: integers, and false for results of other ops. */
   requiresGrad_(on = true): Tensor {
@@ -497,7 +501,9 @@ export class TensorCore {
     gradients([n], [start], null, { createGraph, free: !retain, internal: !createGraph }, (leaf, g) => {
       accumulate(leaf.leaf as Tensor, g, createGraph);
     });
-    if (recording.now === null) want(n);
+    if (recording.now !== null) return;
+    if (n.value === null) want(n);
+    else if (usedUp(n)) n.src = [];
   }
 }
 

@@ -92,7 +92,11 @@ class Author {
   /** How to call each block: its arguments drawn anew. */
   private readonly callers: (() => Call)[] = [];
 
-  constructor(seed: number) {
+  /** Most blocks do different things in training and evaluation, and return losses of labels, which may be bad. */
+  private readonly flips: boolean;
+
+  constructor(seed: number, flips: boolean) {
+    this.flips = flips;
     this.d = new Draw(seed);
     this.machine = new OracleMachine(seed);
     this.env = this.machine.env;
@@ -247,6 +251,12 @@ class Author {
         return { k: 'descend', a: p, lr: d.of([0.5, 0.25, 0.1]) };
     }
   }
+  private drawBranch(s: Scope): Statement {
+    for (;;) {
+      const x = this.draw(s, true);
+      if (!this.flips || !('out' in x)) return x;
+    }
+  }
   private optimizer(s: Scope): Statement {
     const { d } = this;
     const params = s.params.filter(() => d.chance(0.7));
@@ -327,7 +337,9 @@ class Author {
     machine.o.inside(() => this.fill(block, scope));
     const { env } = this;
     const made = block.body.flatMap(s => ('out' in s ? [s.out] : []));
-    block.returns.push(...made.filter(m => machine.shape(m, env) !== null && d.chance(0.5)).slice(0, 3));
+    const losses = new Set(this.flips ? block.body.flatMap(s => (s.k === 'nll' ? [s.out] : [])) : []);
+    const kept = made.filter(m => machine.shape(m, env) !== null && (losses.has(m) || d.chance(0.5)));
+    block.returns.push(...(this.flips ? kept.slice(-3) : kept.slice(0, 3)));
     if (block.returns.length === 0) block.returns.push(x);
     this.env = machine.env;
     machine.o.rollback(mark);
@@ -354,8 +366,8 @@ class Author {
     const length = 3 + d.below(7);
     for (let tries = 0; block.body.length < length && tries < 40; tries++) {
       if (d.chance(0.25)) this.training(scope).forEach(keep);
-      else if (d.chance(0.1)) {
-        const [yes, no] = [this.draw(scope, true), this.draw(scope, true)];
+      else if (d.chance(this.flips ? 0.25 : 0.1)) {
+        const [yes, no] = [this.drawBranch(scope), this.drawBranch(scope)];
         if ('out' in yes || 'out' in no) continue;
         if (attempt(yes) && attempt(no)) block.body.push({ k: 'if', yes: [yes], no: [no] });
       } else keep(this.draw(scope, true));
@@ -383,6 +395,6 @@ class Author {
   }
 }
 
-export function generate(seed: number): Program {
-  return { ...new Author(seed).write(), seed };
+export function generate(seed: number, flips = false): Program {
+  return { ...new Author(seed, flips).write(), seed };
 }

@@ -7,6 +7,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { versions } from '../../src/tensor/cell.ts';
 import { generate } from './generate.ts';
+import type { Statement } from './program.ts';
 import { checkAll, expectation, trySeed } from './run.ts';
 
 const { TENON_FUZZ_SEED, CI } = process.env;
@@ -16,10 +17,12 @@ const PARTS = 4;
 
 describe(`program order, seeds ${first} … ${first + programs - 1}`, () => {
   for (let part = 0; part < PARTS; part++) {
-    it(`part ${part + 1} of ${PARTS}`, () => {
+    // Half of the programs have more branches of train and eval, and more bad labels.
+    const flips = part % 2 === 1;
+    it(`part ${part + 1} of ${PARTS}${flips ? ', with flips' : ''}`, () => {
       const failures: string[] = [];
       for (let k = part; k < programs && failures.length === 0; k += PARTS) {
-        const f = trySeed(first + k);
+        const f = trySeed(first + k, flips);
         if (f !== null) failures.push(f);
       }
       expect(failures).toEqual([]);
@@ -34,6 +37,32 @@ describe('programs that once failed', () => {
       expect(trySeed(seed)).toBeNull();
     },
   );
+});
+
+it('programs hold everything that the rule is about', () => {
+  const seen = new Map<string, number>();
+  const note = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
+  const visit = (s: Statement): void => {
+    note(s.k);
+    if (s.k === 'view') note(s.view.kind);
+    if (s.k === 'inplace') note(s.f);
+    if (s.k === 'setRows' && s.accumulate) note('accumulate');
+    if (s.k === 'if') [...s.yes, ...s.no].forEach(visit);
+    if (s.k === 'call') note(s.bad?.kind ?? (s.train ? 'train' : 'eval'));
+  };
+  for (let seed = 1; seed <= 300; seed++) {
+    const { program } = expectation(generate(seed, true));
+    for (const b of program.blocks) b.body.forEach(visit);
+    program.body.forEach(visit);
+    const sizes = program.body.map(s =>
+      s.k === 'call' && s.args[0]?.kind === 'data' ? s.args[0].shape[0] : 0,
+    );
+    if (new Set(sizes).size > 2) note('short batch');
+  }
+  const wanted =
+    'copy_ fill_ zero_ mul_ maskedFill_ setRows accumulate swap shift narrow select transpose reshape every expand ' +
+    'diagonal detach backward grad dropGrad optimizer step zeroGrad lr rand dropout freeze if train eval throw label read';
+  expect([...wanted.split(' '), 'short batch'].filter(k => (seen.get(k) ?? 0) < 10)).toEqual([]);
 });
 
 describe('with the version rule switched off', () => {

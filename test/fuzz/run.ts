@@ -142,11 +142,11 @@ export function shrink(p: Program, way: Way): Program {
 }
 
 /** Tries one seed; a failure comes back as text with the smallest program. */
-export function trySeed(seed: number): string | null {
-  const e = expectation(generate(seed));
+export function trySeed(seed: number, flips = false): string | null {
+  const e = expectation(generate(seed, flips));
   const f = checkAll(e);
   if (f === null) return null;
   const small = shrink(e.program, f.way);
   const again = check(expectation(small), f.way) ?? f;
-  return `seed ${seed}, ${f.way}:\n${programText(small)}\n${again.message}`;
+  return `seed ${seed}${flips ? ' with flips' : ''}, ${f.way}:\n${programText(small)}\n${again.message}`;
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { type Tensor, tensor } from '../../src/index.ts';
+import { toposort } from '../../src/ir/node.ts';
 
 const param = (...x: number[]): Tensor => tensor(x, { requiresGrad: true });
 const grad = (p: Tensor): number[] => [...(p.grad!.dataSync() as Float32Array)];
@@ -15,6 +16,8 @@ for (const read of [false, true]) {
       ['narrow', p => p.narrow(0, 0, 2), [2, 2, 0]],
       ['add', p => p.add(1), [2, 2, 2]],
       ['a chain of views and sums', p => p.reshape(1, 3).T.add(p.reshape(3, 1)).narrow(0, 0, 2), [4, 4, 0]],
+      ['mean', p => p.reshape(3, 1).mean(-1), [2, 2, 2]],
+      ['quotient by a number', p => p.div(0.5), [4, 4, 4]],
       ['diagonal', p => p.reshape(1, 3).diagonal(), [2, 0, 0]],
     ];
     for (const [name, make, want] of LINEAR) {
@@ -55,3 +58,24 @@ for (const read of [false, true]) {
     }
   });
 }
+
+describe('a loss that is kept', () => {
+  const LOSSES: readonly [string, (p: Tensor) => Tensor][] = [
+    ['sum', p => p.square().sum()],
+    ['mean', p => p.exp().mean()],
+    ['sum of means', p => p.exp().mean().add(p.square().mean()).mul(2)],
+  ];
+  for (const [name, make] of LOSSES) {
+    for (const early of [false, true]) {
+      it(`${name}, read ${early ? 'before' : 'after'} backward, lets its graph go and refuses another backward`, () => {
+        const loss = make(param(1, 2, 3));
+        if (early) loss.dataSync();
+        loss.backward();
+        loss.dataSync();
+        expect(toposort([loss.node()], () => false).length).toBe(1);
+        expect(() => loss.backward()).toThrow(/^backward: the graph of this value was freed/);
+        expect(() => loss.mul(2).sum().backward()).toThrow(/^backward: the graph of this value was freed/);
+      });
+    }
+  }
+});

@@ -53,4 +53,22 @@ describe('old versions', () => {
       }
     }
   });
+  it('of a base stay for what was computed from a view that a step has read before', () => {
+    const t = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    const view = t.select(0, 0);
+    const change = compile((x: Tensor) => {
+      view.set(0, x);
+      return x;
+    });
+    const read = compile(() => view.sum());
+    change(tensor(5));
+    read();
+    const before = view.sum();
+    change(tensor(7));
+    expect(data(before)).toEqual([7]);
+    expect(data(view)).toEqual([7, 2]);
+  });
 });
