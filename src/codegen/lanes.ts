@@ -138,8 +138,9 @@ export class Lanes {
         return (
           s.target.fold.merge !== null && s.x.type !== 'f64' && s.x.type !== 'i64' && exprsOf(s).every(ok)
         );
-      // A result that does not vary with v cannot be written four at a time, nor can 8-byte elements.
-      if (DTYPES[s.dtype].bytes === 8 || !(this.deps.freeAt(s.at) & b)) return false;
+      // A result that does not vary with v cannot be written four at a time, nor can 8-byte elements but for widened ones.
+      if ((DTYPES[s.dtype].bytes === 8 && s.value.type !== 'i32') || !(this.deps.freeAt(s.at) & b))
+        return false;
       if (s.mode !== 'set' && s.at.terms.some(([t]) => t.op !== 'var' && this.deps.free(t) & b)) return false;
       return s.at.terms.every(([t]) => ok(t)) && ok(s.value);
     };

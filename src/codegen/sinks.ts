@@ -43,6 +43,12 @@ export interface FoldTarget {
   readonly sets: Acc[][];
 }
 
+/** An i32 that becomes int64 is widened when it is stored, so that its loops can have four lanes. */
+function narrowed({ dtype, value, mode }: KernelStore): E {
+  const inner = value.op === 'convert' ? value.args[0]! : value;
+  return dtype === 'int64' && mode === 'set' && inner.type === 'i32' ? inner : value;
+}
+
 /** What a kernel has to do, before any loop is chosen. */
 export function initialSinks(k: LoopKernel): Sink[] {
   const depthOf = (s: KernelStore): number => k.blocks.slice(0, s.depth).reduce((n, b) => n + b.length, 0);
@@ -53,7 +59,7 @@ export function initialSinks(k: LoopKernel): Sink[] {
       buffer: s.buffer,
       at: s.at,
       dtype: s.dtype,
-      value: s.value,
+      value: narrowed(s),
       mode: s.mode,
       step: 1,
     }),

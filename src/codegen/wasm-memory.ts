@@ -225,6 +225,7 @@ export abstract class MemoryCode extends ScopedCode {
   protected store(s: Extract<Stmt, { kind: 'store' }>, kept: number | null): void {
     const bytes = byteWidth(s.dtype);
     const value = this.stored(s.dtype, s.value);
+    const widens = s.dtype === 'int64' && value.type === 'i32';
     const { e: addr, offset } = this.address(s.buffer, s.at, bytes);
     const push = (): void => {
       if (kept === null) this.val(value);
@@ -233,6 +234,7 @@ export abstract class MemoryCode extends ScopedCode {
     if (value.lanes === 1) {
       this.val(addr);
       push();
+      if (widens) this.code.op('i64.extend_i32_s');
       this.storeScalar(s.dtype, offset);
       return;
     }
@@ -262,6 +264,7 @@ export abstract class MemoryCode extends ScopedCode {
       else {
         this.code.get(v).lane('i32x4.extract_lane', l);
         if (s.dtype === 'bool') this.code.i32(1).op('i32.and');
+        if (widens) this.code.op('i64.extend_i32_s');
         this.storeScalar(s.dtype, at);
       }
     }
@@ -282,8 +285,17 @@ export abstract class MemoryCode extends ScopedCode {
       c.mem('v128.store', offset);
       return;
     }
-    // Low halves (or bytes) of the lanes side by side.
     const v = this.local(V128);
+    if (bytes === 8) {
+      const to = this.local(I32);
+      c.set(v).tee(to).get(v).op('i64x2.extend_low_i32x4_s').mem('v128.store', offset);
+      c.get(to)
+        .get(v)
+        .op('i64x2.extend_high_i32x4_s')
+        .mem('v128.store', offset + 16);
+      return;
+    }
+    // Low halves (or bytes) of the lanes side by side.
     if (dtype === 'bool') {
       this.val(splat(m.const(1, 'i32')));
       this.code.op('v128.and');
