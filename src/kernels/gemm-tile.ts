@@ -1,0 +1,439 @@
+// The tiles of a matrix product: sums in registers, or in memory where they come in parts, and the epilogue behind them.
+// In: a GemmKernel and a plan of its tiles. Out: the function of a tile range. Not its job: choosing the plan (gemm.ts).
+
+import { Emitter } from '../codegen/wasm.ts';
+import { I32, V128 } from '../codegen/wasm-asm.ts';
+import type { Emitted, Target } from '../codegen/wasm-target.ts';
+import { HOST_INDEX } from '../codegen/wasm-target.ts';
+import { Dependence } from '../codegen/widen.ts';
+import type { Affine, E } from '../ir/scalar.ts';
+import { accOf, addScaled, asAffine, constAffine, indexOf, m, rebuild, varOf } from '../ir/scalar.ts';
+import type { GemmKernel, KernelStore } from '../schedule/kernel.ts';
+import { bindBatch, closeTaskLoop, coefficient, finish } from './gemm-pack.ts';
+
+/**
+ * A large B whose rows are far apart is read some rows at a time, in all columns: more of them would lie in more pages
+ * than the processor remembers, and in the same sets of its cache.
+ */
+const BLOCK_K = 8;
+
+/** How a tile reads an operand. */
+export interface Access {
+  readonly buffer: number;
+  /** Index of the first element of row (column) x = 0, k = 0, without x and k. */
+  readonly base: Affine;
+  /** Elements from one group of MR rows (NR columns) to the next, and from one k to the next. */
+  readonly group: number;
+  readonly strideK: number;
+  /** Elements from row to row inside the group; 1 means that a group's values for one k are neighbours. */
+  readonly strideX: number;
+}
+export interface TilePlan {
+  readonly MR: number;
+  readonly NV: number;
+  MT: number;
+  NT: number;
+  readonly native: NativePlan | null;
+  /** Few rows of A: all columns for some rows of B, then for the next, with the sums in memory meanwhile. */
+  readonly blocked: Sums | null;
+  readonly a: Access;
+  readonly b: Access;
+}
+/** Sums that pass through memory: where, and how far its rows are apart. */
+export interface Sums {
+  readonly c: { readonly buffer: number; readonly base: Affine };
+  readonly ldc: number;
+}
+/** Tiles whose sums a native BLAS computes: into the result itself, or into working memory that the epilogue reads. */
+export interface NativePlan extends Sums {
+  readonly ta: 0 | 1;
+  readonly tb: 0 | 1;
+  readonly lda: number;
+  readonly ldb: number;
+  readonly epilogue: boolean;
+}
+
+export class GemmEmitter {
+  private readonly g: GemmKernel;
+  private readonly p: TilePlan;
+  private readonly em: Emitter;
+  private readonly deps = new Dependence();
+  private readonly accs: number[];
+  private readonly values: number[];
+  private nextAcc = 1 << 24;
+
+  constructor(g: GemmKernel, p: TilePlan, words: number, target: Target) {
+    this.g = g;
+    this.p = p;
+    this.em = new Emitter(words, target);
+    this.accs = Array.from({ length: p.MR * p.NV }, () => this.em.local(V128));
+    this.values = Array.from({ length: p.NV + 1 }, () => this.em.local(V128));
+  }
+
+  emit(): Emitted {
+    const { em, g, p } = this;
+    const [M, N] = [g.i.size, g.j.size];
+    const tilesI = Math.ceil(M / p.MT);
+    const tilesJ = Math.ceil(N / p.NT);
+    const t = em.local(I32);
+    em.code.get(1).set(t);
+    em.push();
+    em.touch(t);
+    const rest = bindBatch(em, t, g.batch, tilesI * tilesJ);
+    const bounds = (tile: () => void, size: number, T: number): [number, number] => {
+      const from = em.local(I32);
+      const to = em.local(I32);
+      tile();
+      em.val(em.int(T));
+      em.code.op('i32.mul').set(from);
+      em.code.get(from);
+      em.val(em.int(T));
+      em.code.op('i32.add').set(to);
+      em.val(em.int(size));
+      em.code.get(to);
+      em.val(em.int(size));
+      em.code.get(to).op('i32.lt_u').op('select').set(to);
+      return [from, to];
+    };
+    const [i0, i1] = bounds(
+      () => {
+        em.code.get(rest);
+        em.val(em.int(tilesI));
+        em.code.op('i32.rem_u');
+      },
+      M,
+      p.MT,
+    );
+    const [j0, j1] = bounds(
+      () => {
+        em.code.get(rest);
+        em.val(em.int(tilesI));
+        em.code.op('i32.div_u');
+      },
+      N,
+      p.NT,
+    );
+    if (p.native !== null) this.call(p.native, i0, i1, j0, j1);
+    if (p.blocked !== null) this.blocks(p.blocked, i0, i1, j0, j1);
+    if (p.native?.epilogue !== false) this.panels(j0, j1, i0, i1);
+    closeTaskLoop(em, t, 2);
+    return finish(em);
+  }
+
+  /** All panels of a tile; `j` is the first column and moves on. */
+  private panels(j: number, j1: number, i0: number, i1: number): void {
+    const { g, p } = this;
+    const NR = p.NV * 4;
+    const tailJ = g.j.size % NR;
+    this.columns(j, j1, i0, i1, NR, p.NV, 0);
+    if (tailJ > 0) this.columns(j, j1, i0, i1, tailJ, Math.ceil(tailJ / 4), tailJ % 4);
+  }
+  /** The tile's sums, some rows of B at a time. */
+  private blocks(sums: Sums, i0: number, i1: number, j0: number, j1: number): void {
+    const { em, g } = this;
+    const c = em.code;
+    const k = em.local(I32);
+    const n = em.local(I32);
+    const j = em.local(I32);
+    c.i32(0).set(k);
+    em.push();
+    em.code.get(j0).set(j);
+    // n = min(BLOCK_K, K − k) / 4
+    em.val(em.int(g.k.size));
+    em.code.get(k).op('i32.sub').i32(BLOCK_K);
+    em.val(em.int(g.k.size));
+    em.code.get(k).op('i32.sub').i32(BLOCK_K).op('i32.lt_u').op('select').i32(2).op('i32.shr_u').set(n);
+    this.block = { k, groups: n, sums };
+    this.panels(j, j1, i0, i1);
+    this.block = null;
+    em.code.get(k).i32(BLOCK_K).op('i32.add').tee(k);
+    em.val(em.int(g.k.size));
+    em.code.op('i32.lt_u').brIf(0);
+    const bytes = em.pop();
+    c.loop();
+    c.out.append(bytes);
+    c.end();
+  }
+  private block: { k: number; groups: number; sums: Sums } | null = null;
+
+  /** The tile's sums by the native BLAS. */
+  private call(n: NativePlan, i0: number, i1: number, j0: number, j1: number): void {
+    const { em, g, p } = this;
+    const c = em.code;
+    /** The address of an element in row (column) `x` of an operand, `stride` elements apart. */
+    const address = (o: { buffer: number; base: Affine }, x: number, stride: number): void => {
+      em.val(em.addressOf(o.buffer, o.base, 4));
+      c.get(x);
+      em.val(em.int(stride * 4));
+      c.op('i32.mul').op('i32.add');
+    };
+    c.i32(n.ta).i32(n.tb);
+    c.get(i1).get(i0).op('i32.sub').get(j1).get(j0).op('i32.sub');
+    em.val(em.int(g.k.size));
+    address(p.a, i0, p.a.strideX);
+    em.val(em.int(n.lda));
+    address(p.b, j0, p.b.strideX);
+    em.val(em.int(n.ldb));
+    address(n.c, i0, n.ldc);
+    c.get(j0).i32(2).op('i32.shl').op('i32.add');
+    em.val(em.int(n.ldc));
+    c.call(HOST_INDEX.get('sgemm')!);
+  }
+
+  /** All panels of `width` columns from j on (for a tail: the one that is left when the tile reaches the edge). */
+  private columns(
+    j: number,
+    j1: number,
+    i0: number,
+    i1: number,
+    width: number,
+    NV: number,
+    partial: number,
+  ): void {
+    const { em, g, p } = this;
+    const M = g.i.size;
+    em.push();
+    em.bindVar(g.j, j);
+    const i = em.local(I32);
+    em.code.get(i0).set(i);
+    const b = em.local(I32);
+    const point = (l: number, from: { buffer: number; base: Affine }, apart: number): void => {
+      em.val(em.addressOf(from.buffer, from.base, 4));
+      em.code.get(j);
+      em.val(em.int(apart * 4));
+      em.code.op('i32.mul').op('i32.add').set(l);
+    };
+    const sums = this.block?.sums ?? p.native ?? p.blocked;
+    const s = em.local(I32);
+    if (sums !== null) point(s, sums.c, 1);
+    if (sums === null || this.block !== null) point(b, p.b, p.b.group);
+    if (this.block !== null) {
+      em.code.get(b).get(this.block.k);
+      em.val(em.int(p.b.strideK * 4));
+      em.code.op('i32.mul').op('i32.add').set(b);
+    }
+    this.rows(i, i1, b, s, p.MR, NV, partial);
+    const tailI = M % p.MR;
+    if (tailI > 0) this.rows(i, i1, b, s, tailI, NV, partial);
+    const bytes = em.pop();
+    const c = em.code;
+    // while (j + width <= j1) { …; j += width }
+    c.block().loop();
+    c.get(j).i32(width).op('i32.add').get(j1).op('i32.gt_u').brIf(1);
+    c.out.append(bytes);
+    c.get(j).i32(width).op('i32.add').set(j).br(0).end().end();
+  }
+
+  private rows(i: number, i1: number, b: number, s: number, MR: number, NV: number, partial: number): void {
+    const { em, g } = this;
+    em.push();
+    em.bindVar(g.i, i);
+    const { block } = this;
+    const sums = block?.sums ?? this.p.native ?? this.p.blocked;
+    const at = sums === null ? -1 : this.rowOf(sums, i, s);
+    if (block !== null) {
+      em.code.get(block.k).if();
+      this.pass(at, sums!, MR, NV, 'load');
+      em.code.else();
+      this.clear(MR, NV);
+      em.code.end();
+      this.micro(i, b, MR, NV);
+      this.pass(at, sums!, MR, NV, 'store');
+    } else {
+      if (sums !== null) this.pass(at, sums, MR, NV, 'load');
+      else {
+        this.clear(MR, NV);
+        this.micro(i, b, MR, NV);
+      }
+      this.epilogue(MR, NV, partial);
+    }
+    const bytes = em.pop();
+    const c = em.code;
+    c.block().loop();
+    c.get(i).i32(MR).op('i32.add').get(i1).op('i32.gt_u').brIf(1);
+    c.out.append(bytes);
+    c.get(i).i32(MR).op('i32.add').set(i).br(0).end().end();
+  }
+
+  /** The address of the sums of row i, from column 0 of the panel on. */
+  private rowOf(sums: Sums, i: number, s: number): number {
+    const { em } = this;
+    const row = em.local(I32);
+    em.code.get(i);
+    em.val(em.int(sums.ldc * 4));
+    em.code.op('i32.mul').get(s).op('i32.add').set(row);
+    return row;
+  }
+  /** Sums from memory into the accumulators, or back. */
+  private pass(row: number, sums: Sums, MR: number, NV: number, how: 'load' | 'store'): void {
+    const { em, p } = this;
+    const c = em.code;
+    const at = em.local(I32);
+    c.get(row).set(at);
+    for (let r = 0; r < MR; r++) {
+      if (r > 0) {
+        c.get(at);
+        em.val(em.int(sums.ldc * 4));
+        c.op('i32.add').set(at);
+      }
+      for (let v = 0; v < NV; v++) {
+        const acc = this.accs[r * p.NV + v]!;
+        if (how === 'load')
+          c.get(at)
+            .mem('v128.load', v * 16)
+            .set(acc);
+        else
+          c.get(at)
+            .get(acc)
+            .mem('v128.store', v * 16);
+      }
+    }
+  }
+  private clear(MR: number, NV: number): void {
+    for (let r = 0; r < MR; r++) {
+      for (let v = 0; v < NV; v++) this.em.code.v128(ZERO).set(this.accs[r * this.p.NV + v]!);
+    }
+  }
+
+  /** Adds the products over k (of the block) for MR rows and NV vectors of columns to the accumulators. */
+  private micro(i: number, b: number, MR: number, NV: number): void {
+    const { em, g, p } = this;
+    const c = em.code;
+    const K = g.k.size;
+    const acc = (r: number, v: number): number => this.accs[r * p.NV + v]!;
+    const pb = em.local(I32);
+    c.get(b).set(pb);
+    const rowsApart = p.a.strideX !== 1;
+    const base = em.local(I32);
+    em.val(em.addressOf(p.a.buffer, p.a.base, 4));
+    c.get(i);
+    em.val(em.int(p.a.group * 4));
+    c.op('i32.mul').op('i32.add').set(base);
+    if (this.block !== null) {
+      c.get(base).get(this.block.k);
+      em.val(em.int(p.a.strideK * 4));
+      c.op('i32.mul').op('i32.add').set(base);
+    }
+    // Rows at distance strideX have a pointer each; neighbours share one.
+    const pa = Array.from({ length: rowsApart ? MR : 1 }, () => em.local(I32));
+    pa.forEach((l, r) => {
+      if (r === 0) c.get(base).set(l);
+      else {
+        c.get(pa[r - 1]!);
+        em.val(em.int(p.a.strideX * 4));
+        c.op('i32.add').set(l);
+      }
+    });
+    const UNROLL = 4;
+    const stepA = p.a.strideK * 4;
+    const stepB = p.b.strideK * 4;
+    // Short distances become constant offsets of one unrolled group; long ones move the pointer at each k.
+    const fixedA = stepA <= 256;
+    const fixedB = stepB <= 256;
+    const move = (l: number, by: number, fixed: boolean): void => {
+      c.get(l);
+      if (fixed) c.i32(by);
+      else em.val(em.int(by));
+      c.op('i32.add').set(l);
+    };
+    const one = (u: number): void => {
+      const offA = fixedA ? u * stepA : 0;
+      const offB = fixedB ? u * stepB : 0;
+      for (let v = 0; v < NV; v++)
+        c.get(pb)
+          .mem('v128.load', offB + v * 16)
+          .set(this.values[v]!);
+      const x = this.values[p.NV]!;
+      for (let r = 0; r < MR; r++) {
+        c.get(rowsApart ? pa[r]! : pa[0]!)
+          .mem('v128.load32_splat', offA + (rowsApart ? 0 : r * 4))
+          .set(x);
+        for (let v = 0; v < NV; v++) {
+          if (em.fma) c.get(x).get(this.values[v]!).get(acc(r, v)).op('f32x4.relaxed_madd').set(acc(r, v));
+          else c.get(x).get(this.values[v]!).op('f32x4.mul').get(acc(r, v)).op('f32x4.add').set(acc(r, v));
+        }
+      }
+      if (!fixedA) for (const l of pa) move(l, stepA, false);
+      if (!fixedB) move(pb, stepB, false);
+    };
+    const advance = (n: number): void => {
+      if (fixedA) for (const l of pa) move(l, n * stepA, true);
+      if (fixedB) move(pb, n * stepB, true);
+    };
+    const groups = Math.floor(K / UNROLL);
+    if (groups > 0) {
+      const n = em.local(I32);
+      if (this.block !== null) c.get(this.block.groups);
+      else em.val(em.int(groups));
+      c.set(n).loop();
+      for (let u = 0; u < UNROLL; u++) one(u);
+      advance(UNROLL);
+      c.get(n).i32(1).op('i32.sub').tee(n).brIf(0).end();
+    }
+    const left = K % UNROLL;
+    for (let u = 0; u < left; u++) one(u);
+  }
+
+  /** What is done with the sums: each store's expression, for every row and vector, with the sum in a register. */
+  private epilogue(MR: number, NV: number, partial: number): void {
+    const { em, g, p } = this;
+    const jBit = this.deps.bit(g.j);
+    const accId = Number(g.acc.value);
+    this.deps.accMasks.set(accId, jBit);
+    for (let r = 0; r < MR; r++) {
+      for (let v = 0; v < NV; v++) {
+        const vector = accOf(this.nextAcc++, 'f32', 4);
+        em.bindAcc(Number(vector.value), this.accs[r * p.NV + v]!);
+        const lanes = partial > 0 && v === NV - 1 ? partial : 4;
+        const kept = g.stores.map(s => {
+          const wide = m.splat(this.shifted(this.vectorOf(s), r, v, vector));
+          // Without the counts a shared part is written out at each use: a random draw 2^20 times.
+          em.countUses([wide]);
+          em.val(wide);
+          const l = em.local(V128);
+          em.code.set(l);
+          return l;
+        });
+        g.stores.forEach((s, k) => {
+          this.store(s, r, v, kept[k]!, lanes);
+        });
+      }
+    }
+  }
+  private readonly vectors = new Map<KernelStore, E>();
+  private vectorOf(s: KernelStore): E {
+    let e = this.vectors.get(s);
+    if (e === undefined) {
+      const accId = Number(this.g.acc.value);
+      this.deps.accVectors.set(accId, accOf(accId, 'f32', 4));
+      e = this.deps.widen(s.value, this.g.j);
+      this.vectors.set(s, e);
+    }
+    return e;
+  }
+  /** An expression for row i + r, columns j + 4v …, and the accumulator of that place. */
+  private shifted(e: E, r: number, v: number, vector: E): E {
+    const { g } = this;
+    const i = varOf(g.i);
+    const j = varOf(g.j);
+    const accId = Number(g.acc.value);
+    return rebuild(
+      e,
+      x => {
+        if (x.op === 'acc' && Number(x.value) === accId) return vector;
+        if (x === i) return indexOf(addScaled(constAffine(r), asAffine(i), 1));
+        if (x === j) return indexOf(addScaled(constAffine(4 * v), asAffine(j), 1));
+        return null;
+      },
+      new Map(),
+    );
+  }
+  private store(s: KernelStore, r: number, v: number, value: number, lanes: number): void {
+    const { em, g } = this;
+    const i = coefficient(s.at, g.i);
+    const j = coefficient(s.at, g.j);
+    const at: Affine = { c: s.at.c + i * r + j * 4 * v, terms: s.at.terms };
+    em.storeLanes(s.buffer, at, s.dtype, value, j, lanes);
+  }
+}
+const ZERO = new Uint8Array(16);
