@@ -31,6 +31,4 @@ export interface Emitted {
 export interface Target {
   /** Whether the engine has relaxed SIMD: fused multiply-add and one-instruction selects. */
   readonly fma: boolean;
-  /** Whether `sgemm` is there. */
-  readonly blas: boolean;
 }

@@ -4,7 +4,6 @@
 import { Emitter } from '../codegen/wasm.ts';
 import { I32, V128 } from '../codegen/wasm-asm.ts';
 import type { Emitted, Target } from '../codegen/wasm-target.ts';
-import { HOST_INDEX } from '../codegen/wasm-target.ts';
 import { Dependence } from '../codegen/widen.ts';
 import type { Affine, E } from '../ir/scalar.ts';
 import { accOf, addScaled, asAffine, constAffine, indexOf, m, rebuild, varOf } from '../ir/scalar.ts';
@@ -44,13 +43,12 @@ export interface Sums {
   readonly c: { readonly buffer: number; readonly base: Affine };
   readonly ldc: number;
 }
-/** Tiles whose sums a native BLAS computes: into the result itself, or into working memory that the epilogue reads. */
+/** Bounds of a tile: locals. */
+export type Bounds = readonly [i0: number, i1: number, j0: number, j1: number];
+/** Tiles whose sums something else computes: into the result itself, or into working memory that the epilogue reads. */
 export interface NativePlan extends Sums {
-  readonly ta: 0 | 1;
-  readonly tb: 0 | 1;
-  readonly lda: number;
-  readonly ldb: number;
   readonly epilogue: boolean;
+  call(em: Emitter, at: Bounds): void;
 }
 
 export class GemmEmitter {
@@ -113,7 +111,7 @@ export class GemmEmitter {
       N,
       p.NT,
     );
-    if (p.native !== null) this.call(p.native, i0, i1, j0, j1);
+    p.native?.call(em, [i0, i1, j0, j1]);
     if (p.blocked !== null) this.blocks(p.blocked, i0, i1, j0, j1);
     if (p.native?.epilogue !== false) this.panels(j0, j1, i0, i1);
     closeTaskLoop(em, t, 2);
@@ -155,30 +153,6 @@ export class GemmEmitter {
     c.end();
   }
   private block: { k: number; groups: number; sums: Sums } | null = null;
-
-  /** The tile's sums by the native BLAS. */
-  private call(n: NativePlan, i0: number, i1: number, j0: number, j1: number): void {
-    const { em, g, p } = this;
-    const c = em.code;
-    /** The address of an element in row (column) `x` of an operand, `stride` elements apart. */
-    const address = (o: { buffer: number; base: Affine }, x: number, stride: number): void => {
-      em.val(em.addressOf(o.buffer, o.base, 4));
-      c.get(x);
-      em.val(em.int(stride * 4));
-      c.op('i32.mul').op('i32.add');
-    };
-    c.i32(n.ta).i32(n.tb);
-    c.get(i1).get(i0).op('i32.sub').get(j1).get(j0).op('i32.sub');
-    em.val(em.int(g.k.size));
-    address(p.a, i0, p.a.strideX);
-    em.val(em.int(n.lda));
-    address(p.b, j0, p.b.strideX);
-    em.val(em.int(n.ldb));
-    address(n.c, i0, n.ldc);
-    c.get(j0).i32(2).op('i32.shl').op('i32.add');
-    em.val(em.int(n.ldc));
-    c.call(HOST_INDEX.get('sgemm')!);
-  }
 
   /** All panels of `width` columns from j on (for a tail: the one that is left when the tile reaches the edge). */
   private columns(

@@ -6,9 +6,9 @@ import type { DType } from '../base/dtype.ts';
 import type { Target } from '../codegen/wasm-target.ts';
 import type { Affine, LoopVar } from '../ir/scalar.ts';
 import { addScaled, asAffine, constAffine, varOf, withExprs } from '../ir/scalar.ts';
-import type { GemmKernel, GemmOperand, KernelStore } from '../schedule/kernel.ts';
+import type { GemmKernel, GemmOperand } from '../schedule/kernel.ts';
 import { coefficient, type Layout, layoutOf, packPiece, without } from './gemm-pack.ts';
-import { type Access, GemmEmitter, type NativePlan, type TilePlan } from './gemm-tile.ts';
+import { type Access, GemmEmitter, type TilePlan } from './gemm-tile.ts';
 import { cutRange, type Piece, type Pieces } from './pieces.ts';
 
 /** Products smaller than this are loops: fused with what is around them they cost less. */
@@ -30,7 +30,7 @@ const BLOCK_TILE = 12;
 const L2_BYTES = 320 * 1024;
 
 /** Tile shapes by the number of columns: sums, a row of B and a value of A fit the 15 vector registers that V8 gives. */
-function tileOf(N: number): { MR: number; NV: number } {
+export function tileOf(N: number): { MR: number; NV: number } {
   const vectors = Math.ceil(N / 4);
   if (vectors === 1) return { MR: 8, NV: 1 };
   return vectors === 3 ? { MR: 3, NV: 3 } : { MR: 6, NV: 2 };
@@ -47,13 +47,13 @@ function turned(g: GemmKernel): GemmKernel {
   return pays ? { ...g, i: g.j, j: g.i, a: g.b, b: g.a } : g;
 }
 
-export function emitGemm(g: GemmKernel, target: Target): Pieces {
-  return withExprs(() => {
-    const native = target.blas ? nativePlan(g) : null;
-    return native === null ? emitOwn(turned(g), target) : emitNative(g, native, target);
-  }, g.exprs);
+/** Products that something else computes; null for those that it leaves to us. */
+export type NativeGemm = (g: GemmKernel, target: Target) => Pieces | null;
+
+export function emitGemm(g: GemmKernel, target: Target, native: NativeGemm): Pieces {
+  return withExprs(() => native(g, target) ?? emitOwn(turned(g), target), g.exprs);
 }
-const batchSize = (g: GemmKernel): number => g.batch.reduce((p, v) => p * v.size, 1);
+export const batchSize = (g: GemmKernel): number => g.batch.reduce((p, v) => p * v.size, 1);
 
 function emitOwn(g: GemmKernel, target: Target): Pieces {
   const [M, N, K] = [g.i.size, g.j.size, g.k.size];
@@ -112,67 +112,16 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
   pieces.push(tilePiece(g, plan, ns, words, target));
   return { pieces, scratch };
 }
-function tilePiece(g: GemmKernel, plan: TilePlan, ns: number, words: number, target: Target): Piece {
+export function tilePiece(g: GemmKernel, plan: TilePlan, ns: number, words: number, target: Target): Piece {
   const tiles = batchSize(g) * Math.ceil(g.i.size / plan.MT) * Math.ceil(g.j.size / plan.NT);
   return { emitted: new GemmEmitter(g, plan, words, target).emit(), tasks: cutRange(tiles, ns, 1), ns };
 }
 
-// ---- native BLAS ----------------------------------------------------------------------------------------------------------
-
-/** A call costs up to 2 µs, and tiles are packed anew in each. */
-const NATIVE_FROM = 200_000;
-const NATIVE_RATE = 100;
-const NATIVE_TILE_NS = 300_000;
-
-/** How a native BLAS would be called; null where it cannot, or where our own tiles are as quick. */
-function nativePlan(g: GemmKernel): NativePlan | null {
-  const [M, N, K] = [g.i.size, g.j.size, g.k.size];
-  const a = layoutOf(g.a, g.i, g.k);
-  const b = layoutOf(g.b, g.j, g.k);
-  if (M * N * K < NATIVE_FROM || a.kind === 'none' || b.kind === 'none') return null;
-  const ta = a.kind === 'x' ? 1 : 0;
-  const tb = b.kind === 'k' ? 1 : 0;
-  const lda = ta ? a.strideK : a.strideX;
-  const ldb = tb ? b.strideX : b.strideK;
-  if (lda < (ta ? M : K) || ldb < (tb ? K : N)) return null;
-  const [s] = g.stores as [KernelStore];
-  const ldc = coefficient(s.at, g.i);
-  const plain = g.stores.length === 1 && s.value === g.acc && s.dtype === 'float32';
-  if (plain && coefficient(s.at, g.j) === 1 && ldc >= N) {
-    return { ta, tb, lda, ldb, ldc, c: { buffer: s.buffer, base: without(s.at, g.i, g.j) }, epilogue: false };
-  }
-  const base = spread(g.batch, M * N);
-  return { ta, tb, lda, ldb, ldc: N, c: { buffer: g.buffers.length, base }, epilogue: true };
-}
-function emitNative(g: GemmKernel, native: NativePlan, target: Target): Pieces {
-  const batch = batchSize(g);
-  const [M, N] = [g.i.size, g.j.size];
-  const { MR, NV } = tileOf(N);
-  const plan: TilePlan = {
-    MR,
-    NV,
-    MT: Math.ceil(M / MR) * MR,
-    NT: Math.ceil(N / (4 * NV)) * 4 * NV,
-    native,
-    blocked: null,
-    a: direct(g.a, layoutOf(g.a, g.i, g.k), g.i, g.k),
-    b: direct(g.b, layoutOf(g.b, g.j, g.k), g.j, g.k),
-  };
-  const ns = (2 * M * N * g.k.size * batch) / NATIVE_RATE;
-  // A tile packs what it reads: few of them, but enough to share.
-  if (ns >= 2 * SHARED_FROM_NS) balance(plan, M, N, batch, Math.min(16, Math.max(2, ns / NATIVE_TILE_NS)));
-  const scratch = native.epilogue ? [batch * M * N * 4 + 64] : [];
-  return {
-    pieces: [tilePiece(g, plan, ns, g.buffers.length + scratch.length, target)],
-    scratch,
-  };
-}
-
 /** Work below this stays one tile; above it there are tiles to share, more of them the longer it takes. */
-const SHARED_FROM_NS = 8_000;
+export const SHARED_FROM_NS = 8_000;
 
 /** Smaller tiles where there would be too few to share, as even as can be. Depends on the shape only. */
-function balance(p: TilePlan, M: number, N: number, batch: number, wanted: number): void {
+export function balance(p: TilePlan, M: number, N: number, batch: number, wanted: number): void {
   const NR = p.NV * 4;
   const [rowPanels, colPanels] = [Math.ceil(M / p.MR), Math.ceil(N / NR)];
   const tiles = (mt: number, nt: number): number => batch * Math.ceil(M / mt) * Math.ceil(N / nt);
@@ -195,7 +144,7 @@ function balance(p: TilePlan, M: number, N: number, batch: number, wanted: numbe
   p.NT = chosen.nt;
 }
 
-const direct = (o: GemmOperand, l: Layout, x: LoopVar, k: LoopVar): Access => ({
+export const direct = (o: GemmOperand, l: Layout, x: LoopVar, k: LoopVar): Access => ({
   buffer: o.buffer,
   base: without(o.at, x, k),
   group: l.strideX,
@@ -207,7 +156,7 @@ function packed(buffer: number, own: readonly LoopVar[], panels: number, K: numb
   return { buffer, base: spread(own, panels * K * R), group: K, strideK: R, strideX: 1 };
 }
 /** Index of what each combination of loops has `size` elements of, one after the other. */
-function spread(vars: readonly LoopVar[], size: number): Affine {
+export function spread(vars: readonly LoopVar[], size: number): Affine {
   let base = constAffine(0);
   let stride = size;
   for (let i = vars.length - 1; i >= 0; i--) {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { runInThisContext } from 'node:vm';
 import { flag } from '../base/env.ts';
+import { nativeGemm } from '../kernels/gemm-native.ts';
 import type { Blas, NativeBlas } from './pool.ts';
 
 /** Names that the system's loader knows, and places where package managers put them. */
@@ -69,13 +70,17 @@ export const WORKER_BLAS = `(require, found, memory) => {
 /** Where a BLAS may be, or why there is none; opening it takes about 20 ms. */
 export function findBlas(): NativeBlas {
   const wanted = flag('TENON_BLAS');
-  const none = (about: string): NativeBlas => ({ found: null, open: () => ({ sgemm: null, about }) });
+  const none = (about: string): NativeBlas => ({
+    found: null,
+    gemm: nativeGemm,
+    open: () => ({ sgemm: null, about }),
+  });
   if (wanted === '0') return none('TENON_BLAS=0');
   const libraries = wanted === '' || wanted === '1' ? (LIBRARIES[process.platform] ?? []) : [wanted];
   const require = createRequire(import.meta.url);
   try {
     const found: Found = { koffi: require.resolve('koffi'), libraries };
-    return { found, open: memory => open(require, found, memory) };
+    return { found, gemm: nativeGemm, open: memory => open(require, found, memory) };
   } catch {
     return none('the package koffi is not installed');
   }

@@ -7,7 +7,6 @@ import { log } from '../base/log.ts';
 import type { LoopProgram } from '../codegen/loop.ts';
 import { lower } from '../codegen/lower.ts';
 import { emitLoops } from '../codegen/wasm.ts';
-import type { Target } from '../codegen/wasm-target.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
 import type { HostScalar } from '../ir/ops/elementwise.ts';
@@ -27,11 +26,11 @@ import { type KernelTime, profiling } from './profile.ts';
 /** Results up to this size are copied to JavaScript at once. */
 const SMALL_RESULT = 16384;
 
-function piecesOf(k: Exclude<Kernel, HostKernel>, target: Target): Pieces {
-  if (k.kind === 'gemm') return emitGemm(k, target);
+function piecesOf(k: Exclude<Kernel, HostKernel>, device: CpuDevice): Pieces {
+  if (k.kind === 'gemm') return emitGemm(k, device.target, device.nativeGemm);
   const program = lower(k);
   if (flag('DEBUG') >= 4) void showLoops(k, program);
-  const emitted = emitLoops(program, k.exprs, k.buffers.length, target);
+  const emitted = emitLoops(program, k.exprs, k.buffers.length, device.target);
   const align = program.range >= 1024 ? 16 : 1;
   const ns = k.work * NS_PER_OP;
   return { pieces: [{ emitted, tasks: cutRange(program.range, ns, align), ns }], scratch: [] };
@@ -200,7 +199,7 @@ export class CpuPlan implements Executable {
         infos.push(infoOf(k));
         return;
       }
-      const { pieces, scratch } = piecesOf(k, device.target);
+      const { pieces, scratch } = piecesOf(k, device);
       const scratchHomes = scratch.map(bytes => newLife(bytes, step, step));
       pieces.forEach((piece, i) => {
         const fn = device.addFunction(piece.emitted);

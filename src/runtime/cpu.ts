@@ -9,6 +9,7 @@ import { type Emitted, HOST_IMPORTS, KERNEL_TYPE, type Target } from '../codegen
 import type { Node, Storage } from '../ir/node.ts';
 import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
+import type { NativeGemm } from '../kernels/gemm.ts';
 import { CpuBuffer } from './buffer.ts';
 import { CTRL, runtimeModule } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
@@ -66,13 +67,7 @@ export class CpuDevice implements Device {
 
   constructor(options: { threads?: number } = {}) {
     this.heap = new Heap(flag('TENON_MAX_MB'));
-    const blas = (): boolean => this.blas().sgemm !== null;
-    this.target = {
-      fma: detectFma(),
-      get blas() {
-        return blas();
-      },
-    };
+    this.target = { fma: detectFma() };
     this.native = platform().findBlas?.() ?? null;
     this.residents = new Residents(this.heap, (ptr, into) => {
       into.set(this.bytes().subarray(ptr, ptr + into.length));
@@ -111,6 +106,13 @@ export class CpuDevice implements Device {
     this.opened ??= this.native?.open(this.heap.memory) ?? { sgemm: null, about: platform().name };
     return this.opened;
   }
+
+  /** The library is opened when the first product is worth it. */
+  readonly nativeGemm: NativeGemm = (g, target) => {
+    if (this.native === null || this.native.found === null) return null;
+    const pieces = this.native.gemm(g, target);
+    return pieces === null || this.blas().sgemm === null ? null : pieces;
+  };
 
   // ---- memory ---------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 import { DeviceError } from '../base/errors.ts';
 import { warnOnce } from '../base/log.ts';
+import type { NativeGemm } from '../kernels/gemm.ts';
 import { CTRL } from './control.ts';
 
 /** Starts one thread that runs `source` and gets `data`; chosen by the platform's build. */
@@ -32,6 +33,8 @@ export interface Blas {
 export interface NativeBlas {
   /** What a worker needs to open it too; null where there is none. */
   readonly found: unknown;
+  /** How products are given to it. */
+  readonly gemm: NativeGemm;
   open(memory: WebAssembly.Memory): Blas;
 }
 interface Platform {
