@@ -13,6 +13,8 @@ import type { Pieces } from './pieces.ts';
 
 /** A call costs up to 2 µs, and tiles are packed anew in each. */
 const NATIVE_FROM = 200_000;
+/** Fewer rows or columns are as quick here, and libraries have shapes among them that take twice as long. */
+const NATIVE_WIDTH = 16;
 const NATIVE_RATE = 100;
 const NATIVE_TILE_NS = 300_000;
 
@@ -21,7 +23,8 @@ function planOf(g: GemmKernel): NativePlan | null {
   const [M, N, K] = [g.i.size, g.j.size, g.k.size];
   const a = layoutOf(g.a, g.i, g.k);
   const b = layoutOf(g.b, g.j, g.k);
-  if (M * N * K < NATIVE_FROM || a.kind === 'none' || b.kind === 'none') return null;
+  if (M * N * K < NATIVE_FROM || Math.min(M, N) < NATIVE_WIDTH) return null;
+  if (a.kind === 'none' || b.kind === 'none') return null;
   const ta = a.kind === 'x' ? 1 : 0;
   const tb = b.kind === 'k' ? 1 : 0;
   const lda = ta ? a.strideK : a.strideX;
