@@ -1,5 +1,5 @@
 // float32 mathematics in machine operations, the same for one lane and for four. Polynomials are our own minimax
-// fits (Remez in 40 digits, rounded to float32); `npm run check -- ulp` measures every function over all floats.
+// fits (Remez in 40 digits, rounded to float32); `npm run ulp` measures every function over all floats.
 // In: expressions. Out: expressions without that function. Not its job: float64, which targets take from the host.
 
 import type { ComputeType } from '../base/dtype.ts';
@@ -47,8 +47,10 @@ function exp(x: E): E {
   const { r, t } = splitExp(m.pmin(m.pmax(x, f(-104)), f(89)));
   const n = exponentOf(t);
   const half = m.shr(n, i(1));
-  return m.mul(scaled(expOf(r), half), pow2(m.sub(n, half)));
+  return keepNaN(x, m.mul(scaled(expOf(r), half), pow2(m.sub(n, half))));
 }
+/** y, or x where that is NaN: work on the exponent's bits may make a number of a NaN's payload. */
+const keepNaN = (x: E, y: E): E => m.select(m.eq(x, x), y, x);
 /** exp for −80 < x < 80: no limits to watch. */
 function expModerate(x: E): E {
   const { r, t } = splitExp(x);
@@ -163,7 +165,7 @@ function erf(x: E): E {
   const far = m.sub(f(1), expModerate(poly(m.pmin(a, f(4)), ERF_LARGE)));
   const sign = m.and(m.bitcast(x, 'i32'), i(-2147483648));
   const signed = m.bitcast(m.or(m.bitcast(far, 'i32'), sign), 'f32');
-  return m.select(m.lt(a, f(ERF_SPLIT)), near, signed);
+  return m.select(m.lt(f(ERF_SPLIT), a), signed, near);
 }
 
 const EXPANSIONS: Partial<Record<MathOp, (x: E) => E>> = {

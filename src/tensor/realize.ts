@@ -169,7 +169,7 @@ function compileRoots(
 // ---- realise ------------------------------------------------------------------------------------------------------------
 
 /** Cells whose new value is still a pending graph, and nodes that the next realise computes along the way. */
-const dirty = new Set<Cell>();
+let dirty = new Set<Cell>();
 let wanted: Node[] = [];
 export const addDirty = (c: Cell): void => {
   dirty.add(c);
@@ -189,7 +189,8 @@ export function realize(nodes: readonly Node[]): void {
   const cells = [...dirty].filter(c => c.pending && c.alive());
   const extra = wanted;
   wanted = [];
-  dirty.clear();
+  // Not clear(): a cleared table of V8 leads to the next one, and so keeps all that came after it until a full collection.
+  dirty = new Set();
   built.nodes = 0;
   built.bytes = 0;
   const byDevice = new Map<string, { nodes: Node[]; cells: Cell[] }>();
