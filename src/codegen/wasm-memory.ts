@@ -11,7 +11,15 @@ import { I32, V128 } from './wasm-asm.ts';
 import { ScopedCode, SMALL } from './wasm-scope.ts';
 
 export abstract class MemoryCode extends ScopedCode {
+  /** Whether distances of rows, which follow from dims of any size, stay out of the instructions. */
+  protected farApart = false;
+
   // ---- for hand-written kernels --------------------------------------------------------------------------------------
+
+  /** From now on the code is the same for rows of any length: for kernels that write out several rows. */
+  rowsOfAnyLength(): void {
+    this.farApart = true;
+  }
 
   /** Notes that a local changes in the current scope, by binding it to a loop of its own. */
   touch(local: number): void {
@@ -63,7 +71,7 @@ export abstract class MemoryCode extends ScopedCode {
     let e = param(buffer);
     for (const [t, k] of terms) e = m.add(e, this.scaled(t, k * bytes));
     let offset = at.c * bytes;
-    if (offset < 0) {
+    if (offset < 0 || (this.farApart && offset > SMALL * bytes)) {
       e = m.add(e, this.int(offset));
       offset = 0;
     }

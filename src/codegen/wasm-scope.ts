@@ -98,6 +98,10 @@ export abstract class ScopedCode {
     }
     return param(slot);
   }
+  /** An integer that is never burned in: a count that follows from a dim of any size. */
+  word(n: number): E {
+    return param(this.buffers + this.ints.push(n) - 1);
+  }
 
   protected hasAcc(e: E): boolean {
     let r = this.accs.get(e);

@@ -4,7 +4,7 @@
 import { Emitter } from '../codegen/wasm.ts';
 import { I32, V128 } from '../codegen/wasm-asm.ts';
 import type { Emitted, Target } from '../codegen/wasm-target.ts';
-import type { Affine, LoopVar } from '../ir/scalar.ts';
+import type { Affine, E, LoopVar } from '../ir/scalar.ts';
 import { loopVarOf } from '../schedule/affine.ts';
 import type { GemmOperand } from '../schedule/kernel.ts';
 import { cutRange, type Piece } from './pieces.ts';
@@ -51,7 +51,7 @@ export function packPiece(
   em.code.get(1).set(t);
   em.push();
   em.touch(t);
-  const panel = bindBatch(em, t, own, panels);
+  const panel = bindBatch(em, t, own, em.word(panels));
   // First row of the panel, and the address of each of its rows at k = 0 (clamped to the last row).
   const first = em.local(I32);
   em.code.get(panel).i32(R).op('i32.mul').set(first);
@@ -207,7 +207,7 @@ function packColumns(
 }
 
 /** Gives each batch loop its value for task t; returns a local with what is left: t modulo `inner`. */
-export function bindBatch(em: Emitter, t: number, batch: readonly LoopVar[], inner: number): number {
+export function bindBatch(em: Emitter, t: number, batch: readonly LoopVar[], inner: E): number {
   const rest = em.local(I32);
   if (batch.length === 0) {
     em.code.get(t).set(rest);
@@ -215,10 +215,10 @@ export function bindBatch(em: Emitter, t: number, batch: readonly LoopVar[], inn
   }
   const outer = em.local(I32);
   em.code.get(t);
-  em.val(em.int(inner));
+  em.val(inner);
   em.code.op('i32.rem_u').set(rest);
   em.code.get(t);
-  em.val(em.int(inner));
+  em.val(inner);
   em.code.op('i32.div_u').set(outer);
   for (let i = batch.length - 1; i >= 0; i--) {
     const v = batch[i]!;

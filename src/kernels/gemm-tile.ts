@@ -51,6 +51,9 @@ export interface NativePlan extends Sums {
   call(em: Emitter, at: Bounds): void;
 }
 
+/** Steps of k that are written out. */
+const UNROLL = 4;
+
 export class GemmEmitter {
   private readonly g: GemmKernel;
   private readonly p: TilePlan;
@@ -58,14 +61,18 @@ export class GemmEmitter {
   private readonly deps = new Dependence();
   private readonly accs: number[];
   private readonly values: number[];
+  /** How many times UNROLL steps of k there are. */
+  private readonly groups: E;
   private nextAcc = 1 << 24;
 
   constructor(g: GemmKernel, p: TilePlan, words: number, target: Target) {
     this.g = g;
     this.p = p;
     this.em = new Emitter(words, target);
+    this.em.rowsOfAnyLength();
     this.accs = Array.from({ length: p.MR * p.NV }, () => this.em.local(V128));
     this.values = Array.from({ length: p.NV + 1 }, () => this.em.local(V128));
+    this.groups = this.em.word(Math.floor(g.k.size / UNROLL));
   }
 
   emit(): Emitted {
@@ -77,26 +84,28 @@ export class GemmEmitter {
     em.code.get(1).set(t);
     em.push();
     em.touch(t);
-    const rest = bindBatch(em, t, g.batch, tilesI * tilesJ);
+    const down = em.word(tilesI);
+    const rest = bindBatch(em, t, g.batch, em.word(tilesI * tilesJ));
     const bounds = (tile: () => void, size: number, T: number): [number, number] => {
       const from = em.local(I32);
       const to = em.local(I32);
+      const [step, end] = [em.word(T), em.word(size)];
       tile();
-      em.val(em.int(T));
+      em.val(step);
       em.code.op('i32.mul').set(from);
       em.code.get(from);
-      em.val(em.int(T));
+      em.val(step);
       em.code.op('i32.add').set(to);
-      em.val(em.int(size));
+      em.val(end);
       em.code.get(to);
-      em.val(em.int(size));
+      em.val(end);
       em.code.get(to).op('i32.lt_u').op('select').set(to);
       return [from, to];
     };
     const [i0, i1] = bounds(
       () => {
         em.code.get(rest);
-        em.val(em.int(tilesI));
+        em.val(down);
         em.code.op('i32.rem_u');
       },
       M,
@@ -105,7 +114,7 @@ export class GemmEmitter {
     const [j0, j1] = bounds(
       () => {
         em.code.get(rest);
-        em.val(em.int(tilesI));
+        em.val(down);
         em.code.op('i32.div_u');
       },
       N,
@@ -298,7 +307,6 @@ export class GemmEmitter {
         c.op('i32.add').set(l);
       }
     });
-    const UNROLL = 4;
     const stepA = p.a.strideK * 4;
     const stepB = p.b.strideK * 4;
     // Short distances become constant offsets of one unrolled group; long ones move the pointer at each k.
@@ -334,11 +342,10 @@ export class GemmEmitter {
       if (fixedA) for (const l of pa) move(l, n * stepA, true);
       if (fixedB) move(pb, n * stepB, true);
     };
-    const groups = Math.floor(K / UNROLL);
-    if (groups > 0) {
+    if (K >= UNROLL) {
       const n = em.local(I32);
       if (this.block !== null) c.get(this.block.groups);
-      else em.val(em.int(groups));
+      else em.val(this.groups);
       c.set(n).loop();
       for (let u = 0; u < UNROLL; u++) one(u);
       advance(UNROLL);
