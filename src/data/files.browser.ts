@@ -8,7 +8,11 @@ import type { FileOptions, FileSource } from './files.ts';
 const CACHE = 'tenon-data';
 const text = (e: unknown): string => (e instanceof Error ? e.message : String(e));
 
-export const dataFolder = (): string => flag('TENON_DATA');
+/** The address of the folder TENON_DATA, below that of the page; empty where there is none. */
+export function dataFolder(): string {
+  const chosen = flag('TENON_DATA');
+  return chosen === '' ? '' : new URL(chosen, globalThis.location?.href).href;
+}
 
 /** The bytes of a file below the address TENON_DATA, or null where there is none. */
 export async function readDataFile(path: string, options: FileOptions = {}): Promise<Uint8Array | null> {

@@ -76,8 +76,9 @@ const listBatchSampler = (list: readonly ArrayLike<number>[]): BatchSampler => (
  * `stateDict()` tells the position, in the middle of an epoch too; after `loadStateDict()` the next loop gives exactly
  * the batches that remained. Errors: options that exclude each other.
  */
-export class DataLoader<T, B = Collated<T>> {
-  readonly dataset: Dataset<T> | IterableDataset<T>;
+export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | IterableDataset<T>> {
+  readonly dataset: D;
+  private readonly source: Dataset<T> | IterableDataset<T>;
   readonly batchSize: number;
   private readonly dropLast: boolean;
   private readonly collate: ((samples: T[]) => B) | undefined;
@@ -94,7 +95,7 @@ export class DataLoader<T, B = Collated<T>> {
   /** The loop that started last: only it moves the position. */
   private current: Run | null = null;
 
-  constructor(dataset: Dataset<T> | IterableDataset<T>, options: DataLoaderOptions<T, B> = {}) {
+  constructor(dataset: D & (Dataset<T> | IterableDataset<T>), options: DataLoaderOptions<T, B> = {}) {
     const { batchSize = 1, dropLast = false, numWorkers = 0, prefetchFactor = 2 } = options;
     for (const [name, v, least] of [
       ['batchSize', batchSize, 1],
@@ -104,6 +105,7 @@ export class DataLoader<T, B = Collated<T>> {
       if (!Number.isInteger(v) || v < least)
         throw new ValueError('DataLoader', `${name} must be an integer >= ${least}`, show(v), '');
     this.dataset = dataset;
+    this.source = dataset;
     this.batchSize = batchSize;
     this.dropLast = dropLast;
     this.collate = options.collate;
@@ -219,7 +221,7 @@ export class DataLoader<T, B = Collated<T>> {
     }
   }
   private *pieces(run: Run): Iterable<B | Promise<B>> {
-    const { dataset } = this;
+    const dataset = this.source;
     if (!isIterableDataset(dataset)) {
       for (const job of this.jobs(run)) yield fetchBatch(dataset, job, this.collate);
       return;
@@ -230,7 +232,7 @@ export class DataLoader<T, B = Collated<T>> {
     if (chunks.rest && !this.dropLast) yield this.join(chunks.take());
   }
   private async *asyncPieces(run: Run): AsyncIterable<B> {
-    const { dataset } = this;
+    const dataset = this.source;
     if (!isIterableDataset(dataset) || dataset[Symbol.asyncIterator] === undefined) {
       yield* this.pieces(run);
       return;
@@ -241,7 +243,7 @@ export class DataLoader<T, B = Collated<T>> {
     if (chunks.rest && !this.dropLast) yield this.join(chunks.take());
   }
   private async *fromWorkers(run: Run): AsyncIterable<B> {
-    const { dataset, batchSize, dropLast, collate } = this;
+    const { source: dataset, batchSize, dropLast, collate } = this;
     if (this.pool === null) {
       this.pool = new WorkerPool(dataset, this.numWorkers, this.prefetchFactor);
       forgotten.register(this, this.pool);

@@ -14,7 +14,14 @@ export interface Origin {
   readonly args: readonly unknown[];
 }
 export type Request =
-  | { readonly kind: 'open'; readonly origin: Origin; readonly id: number; readonly count: number }
+  | {
+      readonly kind: 'open';
+      readonly origin: Origin;
+      readonly id: number;
+      readonly count: number;
+      /** The data folder: flags that a program or a page's address set are not known to its workers. */
+      readonly folder: string;
+    }
   | { readonly kind: 'batch'; readonly ticket: number; readonly job: Job; readonly raw: boolean }
   | { readonly kind: 'start'; readonly stream: Stream }
   | { readonly kind: 'next'; readonly ticket: number };

@@ -50,14 +50,15 @@ export function serveWorker(port: Port): void {
       return done ? { done } : { value };
     }
     const { job, raw } = r as Request & { kind: 'batch' };
+    const d = (await dataset) as Dataset<unknown>;
     // What draws from the default stream repeats too, whichever worker does it.
     defaultGenerator.manualSeed(sampleGenerator(job.seed, job.place).seed);
-    const d = (await dataset) as Dataset<unknown>;
     return { value: await (raw ? fetchSamples(d, job) : fetchBatch(d, job, undefined)) };
   };
   const handle = async (r: Request): Promise<void> => {
     if (r.kind === 'open') {
       info = { id: r.id, count: r.count };
+      setFlag('TENON_DATA', r.folder);
       dataset = makeDataset(r.origin);
       dataset.catch(() => {});
     } else if (r.kind === 'start') {

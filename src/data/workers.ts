@@ -4,6 +4,7 @@
 import { TenonError, ValueError } from '../base/errors.ts';
 import type { Dataset, IterableDataset } from './dataset.ts';
 import type { Job } from './fetch.ts';
+import { dataFolder } from './files.node.ts';
 import { startThread } from './threads.node.ts';
 import { type Origin, type Reply, type Request, type Stream, type Thread, unpack } from './wire.ts';
 import { makeDataset } from './worker.ts';
@@ -43,7 +44,7 @@ class Remote {
       message: reply => this.take(reply),
       end: why => this.fail(id, why),
     });
-    this.thread.post({ kind: 'open', origin, id, count });
+    this.thread.post({ kind: 'open', origin, id, count, folder: dataFolder() });
   }
   private take({ ticket, error, done, value }: Reply): void {
     const p = this.pending.get(ticket);

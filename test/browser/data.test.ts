@@ -18,13 +18,14 @@ const BROWSER = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const there = existsSync(BROWSER);
 
 const SETS = `
-  import { Dataset } from '/dist/data.js';
+  import { Dataset, mnist } from '/dist/data.js';
   import { rand, tensor } from '/dist/index.js';
   class Noisy extends Dataset {
     length = 11;
     get(i, generator) { return tensor([i, rand(1, { generator }).itemSync()]); }
   }
   export const noisy = () => new Noisy();
+  export const digits = () => mnist({ split: 'test' });
   export const broken = () => { throw new Error('no pictures here'); };`;
 class Noisy extends Dataset<Tensor> {
   readonly length = 11;
@@ -102,6 +103,13 @@ describe.skipIf(!there)(`in Chromium (needs ${BROWSER}, ${there ? 'there' : 'mis
       return test.tensors.map(v => Array.from(v.dataSync(), Number));`);
     expect(x!.map(v => Math.round(v * 255))).toEqual([0, 255, 51, 102]);
     expect(y).toEqual([7, 3]);
+  });
+  it('workers find that folder too', async () => {
+    const labels = await inPage<number[]>(`
+      const digits = await t.datasetFrom(new URL('/sets.js', location.href), 'digits');
+      const loader = new t.DataLoader(digits, { batchSize: 2, numWorkers: 1 });
+      for await (const [, y] of loader) return Array.from(y.dataSync(), Number);`);
+    expect(labels).toEqual([7, 3]);
   });
   it('downloads are checked and kept', async () => {
     const sha256 = createHash('sha256').update('some bytes').digest('hex');

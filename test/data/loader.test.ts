@@ -30,6 +30,8 @@ describe('batches', () => {
   it('come in order, the last one shorter or dropped', async () => {
     const loader = new DataLoader(ids(7), { batchSize: 3 });
     expect(loader.length).toBe(3);
+    // As `len(loader.dataset)`: the loader's type knows which data set it has.
+    expect(loader.dataset.length).toBe(7);
     expect(read(loader)).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
     expect(await readAsync(loader)).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
     const dropping = new DataLoader(ids(7), { batchSize: 3, dropLast: true });

@@ -1,6 +1,6 @@
 // Data sets that the tests of workers name by this module.
 
-import { Dataset, IterableDataset, workerInfo } from '../../src/data/index.ts';
+import { Dataset, dataFolder, IterableDataset, workerInfo } from '../../src/data/index.ts';
 import { type Generator, rand, type Tensor, tensor } from '../../src/index.ts';
 
 interface Sample {
@@ -32,6 +32,17 @@ class Augmented extends Dataset<Sample> {
 export const augmented = (n: number, options = {}) => new Augmented(n, options);
 export const notThere = 5;
 export const nothing = () => null;
+
+export const folder = (): Dataset<string> => ({ length: 1, get: () => dataFolder() });
+
+class Waiting extends Dataset<number> {
+  readonly length = 8;
+  override async get(i: number): Promise<number> {
+    await new Promise(r => setTimeout(r, 80));
+    return i;
+  }
+}
+export const waiting = () => new Waiting();
 
 class Shares extends IterableDataset<number> {
   private readonly n: number;

@@ -9,7 +9,7 @@ import {
   type IterableDataset,
   TensorDataset,
 } from '../../src/data/index.ts';
-import { manualSeed, type Tensor, tensor } from '../../src/index.ts';
+import { manualSeed, setFlag, type Tensor, tensor } from '../../src/index.ts';
 import { numbers } from '../support.ts';
 
 const module = new URL('./worker-sets.ts', import.meta.url);
@@ -83,6 +83,25 @@ describe('workers', () => {
       }),
     );
     expect(await all(joined)).toEqual(['0:2,1:2', '2:2,0:2']);
+  });
+  it('know the data folder that the program chose', async () => {
+    setFlag('TENON_DATA', '/chosen/here');
+    try {
+      const dataset = await datasetFrom<Dataset<string>>(module, 'folder');
+      expect(await all(keep(new DataLoader(dataset, { numWorkers: 1 })))).toEqual([['/chosen/here']]);
+    } finally {
+      setFlag('TENON_DATA', undefined);
+    }
+  });
+  it('fetch ahead, beside each other', async () => {
+    const loader = keep(
+      new DataLoader(await datasetFrom<Dataset<number>>(module, 'waiting'), { numWorkers: 4 }),
+    );
+    await all(loader); // The workers start.
+    const start = performance.now();
+    await all(loader);
+    // One after the other, 8 samples of 80 ms take 640.
+    expect(performance.now() - start).toBeLessThan(480);
   });
   it('go on after a loop that was left', async () => {
     const loader = keep(new DataLoader(await augmented(20), { batchSize: 2, numWorkers: 2 }));
