@@ -62,6 +62,8 @@ export class CpuDevice implements Device {
   stamp = 0;
   private views: { buffer: ArrayBufferLike; i32: Int32Array; u8: Uint8Array } | null = null;
   compiled = 0;
+  /** How long the caller waits for tasks that workers have claimed, in ms. */
+  patience = 20_000;
   /** Bytes of the parameter blocks of all plans. */
   planBytes = 0;
 
@@ -79,7 +81,7 @@ export class CpuDevice implements Device {
       t: this.table,
       late: (spins: number) => {
         if (spins === 0x100000) since = performance.now();
-        return performance.now() - since > 20_000 ? 1 : 0;
+        return performance.now() - since > this.patience ? 1 : 0;
       },
       sgemm: (...args: Parameters<Sgemm>) => {
         this.blas().sgemm!(...args);
@@ -274,7 +276,7 @@ export class CpuDevice implements Device {
       throw new DeviceError(
         'cpu',
         'every worker thread must answer',
-        'one that is silent for 20 s',
+        `one that is silent for ${this.patience / 1000} s`,
         'restart the process, or set TENON_THREADS=1',
       );
     }

@@ -21,6 +21,8 @@ setPlatform({
       serve(d, d.blas && (${WORKER_BLAS})(require, d.blas, d.memory));`;
     const w = new Worker(`${source}\n${start}`, {
       eval: true,
+      // Not the flags of the process: --input-type=module would read the text as another kind of program.
+      execArgv: [],
       workerData: data,
       stdout: false,
       stderr: false,
