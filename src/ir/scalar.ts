@@ -210,6 +210,12 @@ const cmp =
   (a: E, b: E): E =>
     op(name, 'b', [a, b]);
 
+const logical = { min: bin('and'), max: bin('or'), not: un('not') };
+/** a < b; of bools: only false < true. */
+const less = (a: E, b: E): E => (a.type === 'b' ? logical.min(logical.not(a), b) : op('lt', 'b', [a, b]));
+const lessOrEqual = (a: E, b: E): E =>
+  a.type === 'b' ? logical.max(logical.not(a), b) : op('le', 'b', [a, b]);
+
 const isFloatType = (t: ComputeType): boolean => t === 'f32' || t === 'f64';
 const baseSub = bin('sub');
 const baseDiv = bin('div');
@@ -235,8 +241,8 @@ export const m = {
   /** Integer remainder with the sign of the dividend, or C's fmod. */
   rem: bin('rem'),
   /** Minimum and maximum that pass NaN on. */
-  min: bin('min'),
-  max: bin('max'),
+  min: (a: E, b: E): E => (a.type === 'b' ? logical.min(a, b) : op('min', a.type, [a, b])),
+  max: (a: E, b: E): E => (a.type === 'b' ? logical.max(a, b) : op('max', a.type, [a, b])),
   /** a < b ? b : a, one instruction; NaN in a survives, NaN in b does not. */
   pmax: bin('pmax'),
   /** b < a ? b : a. */
@@ -262,10 +268,10 @@ export const m = {
   shru: bin('shru'),
   eq: cmp('eq'),
   ne: cmp('ne'),
-  lt: cmp('lt'),
-  le: cmp('le'),
-  gt: (a: E, b: E): E => op('lt', 'b', [b, a]),
-  ge: (a: E, b: E): E => op('le', 'b', [b, a]),
+  lt: less,
+  le: lessOrEqual,
+  gt: (a: E, b: E): E => less(b, a),
+  ge: (a: E, b: E): E => lessOrEqual(b, a),
   select: (c: E, a: E, b: E): E => {
     if (c.op === 'const') return c.value ? a : b;
     return a === b ? a : op('select', a.type, [c, a, b]);

@@ -120,6 +120,8 @@ export class KernelBuilder {
         value = m.convert(acc, DTYPES[n.dtype].compute);
       } else if (d.kind === 'scatter') {
         const n = s.node;
+        // Its indices can be bad: the plan must look at the result of the check.
+        this.nodes.add(n);
         const { dims, mode: how } = n.attrs as ScatterAttrs;
         value = this.expr(n.src[1]!, at, null);
         const lead = at.length - (n.shape.length - dims.length);

@@ -177,7 +177,7 @@ function matmulNode(a: Node, b: Node): Node {
     );
   }
   if (ra === 1 && rb === 1) {
-    if (a.shape[0] !== b.shape[0] || a.dtype !== b.dtype) {
+    if (a.shape[0] !== b.shape[0] || a.dtype !== b.dtype || a.dtype === 'bool') {
       return matmul(reshape(a, [1, a.shape[0]!]), reshape(b, [b.shape[0]!, 1])); // refuses with its message
     }
     return sum(ops.mul(a, b), [0], false);
