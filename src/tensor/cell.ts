@@ -29,6 +29,9 @@ export function settle(n: Node, s: Storage): void {
 export interface CellOwner {
   /** The newest value; for a leaf of autograd an alias of `valueNode`. */
   _node: Node;
+  _version: number;
+  /** A new node for the value in the home. */
+  _renew(): Node;
 }
 
 export class Cell {
@@ -75,6 +78,14 @@ export class Cell {
     }
     this.readers = nodes;
   }
+  /** The pending value cannot be computed: the owner has the one before again. */
+  revert(): void {
+    const n = this.owner._renew();
+    if (this.readers.length === 0) n.value = NEVER;
+    this.owner._node = n;
+    this.owner._version++;
+    this.readers.push(n);
+  }
   /** A compiled step has written the home: the owner's node stays, unless someone may read the old version. */
   replaced(old: Storage | null, fresh: () => Node): void {
     if (old === null) return;
@@ -84,4 +95,5 @@ export class Cell {
     this.readers = [n];
   }
 }
+const NEVER = new GoneStorage('a value whose computation failed');
 const REPLACED = new GoneStorage('a version of a tensor that was replaced in place');

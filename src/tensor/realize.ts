@@ -208,9 +208,32 @@ export function realize(nodes: readonly Node[]): void {
   try {
     for (const [device, g] of byDevice) runGroup(getDevice(device), g.nodes, g.cells);
   } catch (e) {
-    // Nothing was changed: what was pending still is.
-    for (const c of cells) if (c.pending) dirty.add(c);
+    dropFailed([...nodes, ...extra], cells);
     throw e;
+  }
+}
+/**
+ * Nothing was changed, and what was pending still is: but for what cannot be computed and what was to be computed with
+ * it (the updates of a step whose loss has a bad label). Such cells have their value of before.
+ */
+function dropFailed(nodes: readonly Node[], cells: readonly Cell[]): void {
+  const left = cells.filter(c => c.pending);
+  const work = (n: Node): Node[] => toposort([n]).filter(x => x.value === null && x.src.length > 0);
+  const failed = [...nodes, ...left.map(c => c.valueNode)].filter(n => n.value === null && !computable(n));
+  const spoiled = new Set(failed.flatMap(work));
+  // All are judged before one is taken back, since they may need each other.
+  const kept = left.map(c => !work(c.valueNode).some(n => spoiled.has(n)));
+  left.forEach((c, i) => {
+    if (kept[i]) dirty.add(c);
+    else c.revert();
+  });
+}
+function computable(n: Node): boolean {
+  try {
+    evaluate([n], [-1], []);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -232,27 +255,44 @@ function runGroup(device: Device, nodes: readonly Node[], cells: readonly Cell[]
   }
   if (roots.length === 0) return;
   counters.realizes++;
-  const order = toposort(roots);
-  const sources: Storage[] = [];
-  const aliasOf: number[] = [];
-  const uniforms: HostScalar[] = [];
-  const targets = cells.map(c => c.home);
-  for (const n of order) {
-    if (n.value !== null) {
-      checkThere(n.value);
-      sources.push(n.value);
-      aliasOf.push(cells.length === 0 ? -1 : targets.indexOf(n.value));
-    } else if (n.op.bound) uniforms.push(scalarOf(n));
-  }
-  const t = planFor(order, roots, targetOf, aliasOf);
-  const old = cells.map(c => c.snapshot(device));
-  const out = t.executable!.run(sources, uniforms, targets);
+  let old: (Storage | null)[] = [];
+  const out = evaluate(
+    roots,
+    targetOf,
+    cells.map(c => c.home),
+    () => {
+      old = cells.map(c => c.snapshot(device));
+    },
+  );
   cells.forEach((c, i) => {
     c.commit(old[i]!);
   });
   roots.forEach((n, i) => {
     if (targetOf[i]! < 0) settle(n, out[i]!);
   });
+}
+
+/** Runs the plan for roots; `before` is called when it is there, before it runs. */
+function evaluate(
+  roots: readonly Node[],
+  targetOf: readonly number[],
+  targets: readonly Storage[],
+  before: () => void = () => {},
+): (Storage | null)[] {
+  const order = toposort(roots);
+  const sources: Storage[] = [];
+  const aliasOf: number[] = [];
+  const uniforms: HostScalar[] = [];
+  for (const n of order) {
+    if (n.value !== null) {
+      checkThere(n.value);
+      sources.push(n.value);
+      aliasOf.push(targets.length === 0 ? -1 : targets.indexOf(n.value));
+    } else if (n.op.bound) uniforms.push(scalarOf(n));
+  }
+  const t = planFor(order, roots, targetOf, aliasOf);
+  before();
+  return t.executable!.run(sources, uniforms, targets);
 }
 
 export function checkThere(s: Storage): void {

@@ -1,7 +1,7 @@
 // R15: a bad index in what writes by index is an error of that op; nothing is changed, and what comes next is not blamed.
 
 import { describe, expect, it } from 'vitest';
-import { compile, noGrad, type Tensor, tensor } from '../../src/index.ts';
+import { compile, F, noGrad, SGD, type Tensor, tensor } from '../../src/index.ts';
 
 const at = (...x: number[]): Tensor => tensor(x, { dtype: 'int64' });
 const list = (t: Tensor): number[] => [...(t.dataSync() as Float32Array)];
@@ -54,5 +54,42 @@ describe('bools', () => {
   });
   it('have no product', () => {
     expect(() => b().dot(b())).toThrow(/^matmul: it takes numbers, got bool/);
+  });
+});
+
+describe('an assignment that cannot be computed', () => {
+  it('is an error once; the tensor keeps what it had, and the program goes on', () => {
+    const t = tensor([1, 2, 3]);
+    const [other, view] = [tensor([5]), t.narrow(0, 1, 2)];
+    t.dataSync();
+    other.add_(1);
+    t.set([at(7)], 9);
+    expect(() => t.dataSync()).toThrow(/indices and labels/);
+    expect([list(other), list(t), list(view)]).toEqual([[6], [1, 2, 3], [2, 3]]);
+    t.set([at(0)], 9);
+    expect(list(t)).toEqual([9, 2, 3]);
+  });
+  it('of a training step with a bad label leaves parameters as they were; the next step trains', () => {
+    const w = tensor(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { requiresGrad: true },
+    );
+    const o = new SGD([w], { lr: 0.5, momentum: 0.9 });
+    const step = (label: number): number => {
+      o.zeroGrad();
+      const loss = F.crossEntropy(w.mul(0.1), at(label, 0));
+      loss.backward();
+      o.step();
+      return loss.itemSync();
+    };
+    const first = step(1);
+    const before = list(w);
+    expect(() => step(5)).toThrow(/label/);
+    expect(list(w)).toEqual(before);
+    expect(step(1)).toBeLessThan(first);
+    expect(list(w)).not.toEqual(before);
   });
 });
