@@ -329,9 +329,9 @@ export class CpuDevice implements Device {
   }
   newResult(bytes: number): CpuBuffer {
     const b = new CpuBuffer(bytes, null);
-    b.castShadow();
     b.stamp = this.stamp;
     this.moveIn(b, false);
+    b.castShadow();
     return b;
   }
   /** Takes the address of a result of a run that failed. */

@@ -48,6 +48,12 @@ export function getDevice(name: string): Device {
 
 /** The device of new tensors. */
 export const defaultDevice = (): string => (preferred ??= flag('TENON_DEVICE'));
+/** The device that is asked for, which must be loaded, or the default one. */
+export function deviceFor(name: string | undefined): string {
+  if (name === undefined) return defaultDevice();
+  getDevice(name);
+  return name;
+}
 /** Sets the device of new tensors; a DeviceError where it is not loaded. */
 export function setDefaultDevice(name: string): void {
   getDevice(name);

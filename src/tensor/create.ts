@@ -17,7 +17,7 @@ import { built, type Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import { reshape } from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
-import { defaultDevice, getDevice } from '../runtime/devices.ts';
+import { defaultDevice, deviceFor, getDevice } from '../runtime/devices.ts';
 import { wrap } from './core.ts';
 import { numberNode } from './host.ts';
 import { isTensor } from './operand.ts';
@@ -93,7 +93,7 @@ export function tensor(
   data: NestedNumbers | Tensor,
   options: TensorOptions & { shape?: Shape } = {},
 ): Tensor {
-  const device = options.device ?? defaultDevice();
+  const device = deviceFor(options.device);
   if (isTensor(data)) {
     const t = data
       .detach()
@@ -177,7 +177,7 @@ function filled(
   fallback: DType,
 ): Tensor {
   const dtype = checkDType(op, options.dtype, fallback);
-  const device = options.device ?? defaultDevice();
+  const device = deviceFor(options.device);
   const s = sizesOf(op, shape);
   // A leaf that steps will change needs bytes of its own; anything else stays a number in the graph.
   if (options.requiresGrad)
@@ -235,7 +235,7 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   const integer = [a, b, step].every(Number.isInteger);
   const dtype = checkDType('arange', options.dtype, integer ? 'int64' : 'float32');
   const n = Math.max(0, Math.ceil((b - a) / step));
-  return finish(counted(n, a, step, dtype, options.device ?? defaultDevice()), options);
+  return finish(counted(n, a, step, dtype, deviceFor(options.device)), options);
 }
 /** start + i·step, computed in float64 for floats so that the last element is exact to rounding. */
 function counted(n: number, start: number, step: number, dtype: DType, device: string): Node {
@@ -264,12 +264,7 @@ export function linspace(start: number, end: number, steps: number, options: Ten
   const at = (i: number): number => (i < steps / 2 ? start + i * h : end - (steps - 1 - i) * h);
   const values = Float64Array.from({ length: steps }, (_, i) => (steps === 1 ? start : at(i)));
   return finish(
-    hostData(
-      isInt(dtype) ? values.map(Math.trunc) : values,
-      [steps],
-      dtype,
-      options.device ?? defaultDevice(),
-    ),
+    hostData(isInt(dtype) ? values.map(Math.trunc) : values, [steps], dtype, deviceFor(options.device)),
     options,
   );
 }
@@ -288,7 +283,7 @@ export function logspace(
       Float64Array.from(e as Float64Array, x => base ** x),
       [steps],
       dtype,
-      rest.device ?? defaultDevice(),
+      deviceFor(rest.device),
     ),
     rest,
   );
@@ -300,7 +295,7 @@ export function logspace(
 export function eye(n: number, m = n, options: TensorOptions = {}): Tensor {
   checkSizes('eye', [n, m]);
   const dtype = checkDType('eye', options.dtype, 'float32');
-  const device = options.device ?? defaultDevice();
+  const device = deviceFor(options.device);
   const row = reshape(ops.iota([n], 'int32', device), [n, 1]);
   return finish(ops.cast(ops.eq(row, ops.iota([m], 'int32', device)), dtype), options);
 }

@@ -6,7 +6,7 @@ import { Generator } from '../base/rng.ts';
 import { checkSizes, type Shape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
-import { defaultDevice } from '../runtime/devices.ts';
+import { deviceFor } from '../runtime/devices.ts';
 import { checkDType, finish, type TensorOptions } from './create.ts';
 import { randomKey } from './host.ts';
 import { isTensor, type TensorLike } from './operand.ts';
@@ -30,7 +30,7 @@ export function manualSeed(seed: number): Generator {
 const sizes = (op: string, shape: number | readonly number[]): Shape =>
   checkSizes(op, typeof shape === 'number' ? [shape] : shape);
 function draw(shape: Shape, kind: 'uniform' | 'normal' | 'bits', o: RandomOptions): Node {
-  const device = o.device ?? defaultDevice();
+  const device = deviceFor(o.device);
   const [k0, k1] = randomKey(o.generator ?? defaultGenerator, device);
   return ops.random(k0, k1, shape, kind);
 }
