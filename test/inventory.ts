@@ -362,7 +362,7 @@ E14 one-hot or embedding | owed sequences: word vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
 E17 MLP on MNIST | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
-E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | owed library: sweeps
+E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
 E19 momentum, rate, shuffling | owed library: experiment of momentum, rate and shuffling
 E20 first weights and rates on MNIST | owed library: experiment of first weights
 E21 parity | owed sequences: parity
@@ -460,7 +460,7 @@ GRU/LSTM cell graphs | owed sequences: pictures
 embedding space + cosine | owed sequences: word vectors
 augmentation grid | owed vision: transforms
 optimizer paths in a ravine | recipe optimizer-race | optim/path: optimizer-race
-sweep comparison chart | owed library: sweeps
+sweep comparison chart | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
 大白话 / 理论 | owed course: both tiers of wording
 `,
   ),

@@ -4,14 +4,16 @@
 
 import { readFile } from 'node:fs/promises';
 import { COMMON, type Command, helpOf, parseOptions, UsageError } from './command.ts';
+import { compare } from './compare.ts';
 import { doctor } from './doctor.ts';
+import { evaluation } from './eval.ts';
 import { type Language, systemLanguage } from './language.ts';
 import { missions } from './missions.ts';
 import { sweep } from './sweep.ts';
 import { columns, makeTerminal, type Terminal } from './terminal.ts';
 import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [missions, train, sweep, doctor];
+const COMMANDS: readonly Command[] = [missions, train, evaluation, sweep, compare, doctor];
 
 /** --lang anywhere decides, even for the message about a wrong option. */
 function languageOf(args: readonly string[]): Language {

@@ -35,7 +35,7 @@ describe('help and mistakes', () => {
     for (const name of ['missions', 'train RECIPE', 'doctor']) expect(help.out).toContain(name);
     expect(tenon([]).code).toBe(2);
   });
-  it.each(['missions', 'train', 'sweep', 'doctor'])(
+  it.each(['missions', 'train', 'eval', 'sweep', 'compare', 'doctor'])(
     '%s --help has options and examples, in both languages',
     name => {
       const en = tenon([name, '--help']);
