@@ -583,11 +583,12 @@ const goodLabels = (a: Argument): Argument =>
   a.kind === 'labels' ? { ...a, data: a.data.map(l => (l > 2 ? 0 : l)) } : a;
 /** Whether a block certainly reads its labels: it returns a cross-entropy that nothing changes. */
 function looksAtLabels(b: Block): boolean {
+  const all = b.body.flatMap(s => (s.k === 'if' ? [...s.yes, ...s.no] : [s]));
   return b.body.some(
     s =>
       s.k === 'nll' &&
       b.returns.includes(s.out) &&
-      !b.body.some(t => ('a' in t && t.a === s.out) || (t.k === 'swap' && t.b === s.out)),
+      !all.some(t => ('a' in t && t.a === s.out) || (t.k === 'swap' && t.b === s.out)),
   );
 }
 

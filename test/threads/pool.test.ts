@@ -40,6 +40,7 @@ it('a worker that claims work and dies is an error after the time limit; the pro
     import { Worker } from 'node:worker_threads';
     import { CTRL } from '${join(import.meta.dirname, '../../src/runtime/control.ts')}';
     device.patience = 400;
+    const [a, b] = [randn([512, 512]).realize(), randn([512, 512]).realize()];
     // A worker of ours takes a task of the next job, as those of the pool do, and is gone.
     const thief = new Worker(\`
       const { workerData: { memory, C } } = require('node:worker_threads');
@@ -53,7 +54,6 @@ it('a worker that claims work and dies is an error after the time limit; the pro
       }\`, { eval: true, execArgv: [], workerData: { memory: device.heap.memory, C: CTRL } });
     await new Promise(r => thief.once('message', r));
     await new Promise(r => setTimeout(r, 50));
-    const [a, b] = [randn([512, 512]).realize(), randn([512, 512]).realize()];
     let error = null;
     const start = performance.now();
     for (let i = 0; i < 20 && error === null; i++) {
