@@ -48,6 +48,7 @@ const commands = {
   build: () => onNode('scripts/build.ts', args),
   check: () => onNode('scripts/check.ts', args),
   size: () => onNode('scripts/size.ts', args),
+  bands: () => onNode('scripts/bands.ts', args),
   docs: () => onNode('scripts/docs.ts', args),
   pictures: () => onNode('scripts/pictures.ts', args),
   fonts: () => onNode('scripts/fonts.ts', args),

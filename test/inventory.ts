@@ -363,7 +363,7 @@ E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
 E17 MLP on MNIST | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
 E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
-E19 momentum, rate, shuffling | owed library: experiment of momentum, rate and shuffling
+E19 momentum, rate, shuffling | recipe momentum-abc | learn/recipes: $recipe: a run is within the band, the one without $ingredient outside | owed library: experiment of shuffling
 E20 first weights and rates on MNIST | owed library: experiment of first weights
 E21 parity | owed sequences: parity
 E22 RNN, GRU, LSTM: speed and memory | owed sequences: recurrent layers

@@ -4,6 +4,7 @@ import { batchSize } from './batch-size.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
+import { momentumAbc } from './momentum-abc.ts';
 import { optimizerRace } from './optimizer-race.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
@@ -18,6 +19,7 @@ export const RECIPES: readonly Recipe[] = [
   square,
   batchSize,
   optimizerRace,
+  momentumAbc,
   rings,
   mnistMlp,
   fashionMlp,
