@@ -14,10 +14,13 @@ const BUNDLE_BUDGET = 100_000;
 const LARGEST = 12;
 const PIPELINE = ['base', 'ir', 'autograd', 'schedule', 'codegen', 'kernels', 'runtime', 'tensor'];
 const LIBRARY = ['nn', 'optim', 'data', 'io', 'train'];
-/** The pipeline's budget was 12 000 before all of torch's tensor functions, their gradients and batching rules were in. */
+/**
+ * The pipeline's budget was 12 000 before all of torch's tensor functions, their gradients and batching rules were in; the
+ * library's 7 000 before all of torch.nn's layers and losses, the optimizers and schedules, and five file formats.
+ */
 const LINE_BUDGETS: readonly (readonly [string, readonly string[], number])[] = [
   ['base … tensor', PIPELINE, 22_000],
-  ['nn optim data io train', LIBRARY, 7_000],
+  ['nn optim data io train', LIBRARY, 18_000],
 ];
 const FILE_BUDGET = 500;
 

@@ -1,34 +1,48 @@
 // Bytes of a tensor on the cpu: in a JavaScript ArrayBuffer, at an address in WASM memory, or both.
+// The tensor holds a CpuBuffer, the device's list of residents only its Home: so a buffer can die while its bytes are listed,
+// without a weak reference (V8 keeps whatever has one alive until a synchronous loop ends).
 
 import type { Storage } from '../ir/node.ts';
 
-export class CpuBuffer implements Storage {
+/** Where the bytes are. */
+export class Home {
   readonly byteLength: number;
   /** Null where only WASM memory has the current bytes. */
   host: Uint8Array<ArrayBuffer> | null;
   /** Address in WASM memory; 0 for none. */
   ptr = 0;
+  /** Holds a value that steps replace: it leaves only when memory runs out. */
+  cell = false;
   /** The run that used it last. */
   stamp = 0;
+
+  constructor(byteLength: number, host: Uint8Array<ArrayBuffer> | null) {
+    this.byteLength = byteLength;
+    this.host = host;
+  }
+}
+
+export class CpuBuffer implements Storage {
+  readonly home: Home;
   /** How often it was a source without an address. */
   uses = 0;
   /**
    * Untouched memory that stands for the bytes in WASM memory: V8 does not see those, but it sees this, and so collects
    * dead results in time. A quarter of the size: at the full size it collects three times as often as pays.
    */
-  shadow: ArrayBuffer | null = null;
+  readonly shadow: ArrayBuffer | null;
 
-  constructor(byteLength: number, host: Uint8Array<ArrayBuffer> | null) {
-    this.byteLength = byteLength;
-    this.host = host;
+  constructor(byteLength: number, host: Uint8Array<ArrayBuffer> | null, shadow = 0) {
+    this.home = new Home(byteLength, host);
+    this.shadow = shadow === 0 ? null : new ArrayBuffer(shadow);
   }
-  castShadow(): void {
-    this.shadow = new ArrayBuffer(this.byteLength >> 2);
+  get byteLength(): number {
+    return this.home.byteLength;
   }
-  /** Memory for bytes that leave WASM memory; V8 counts it in full. */
-  moveOut(): Uint8Array<ArrayBuffer> {
-    this.shadow = null;
-    this.host = new Uint8Array(this.byteLength);
-    return this.host;
+  get host(): Uint8Array<ArrayBuffer> | null {
+    return this.home.host;
+  }
+  get ptr(): number {
+    return this.home.ptr;
   }
 }

@@ -360,7 +360,7 @@ export class CpuPlan implements Executable {
         device.bytes().copyWithin(to, from, from + r.bytes);
       }
     });
-    for (const t of targets) (t as CpuBuffer).host = null;
+    for (const t of targets) (t as CpuBuffer).home.host = null;
     this.results.forEach((r, i) => {
       if (r.kind === 'own') out[i] = made[m++]!;
       else if (r.kind === 'copy' && out[i] === null)

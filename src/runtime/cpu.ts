@@ -71,9 +71,7 @@ export class CpuDevice implements Device {
     this.heap = new Heap(flag('TENON_MAX_MB'));
     this.target = { fma: detectFma() };
     this.native = platform().findBlas?.() ?? null;
-    this.residents = new Residents(this.heap, (ptr, into) => {
-      into.set(this.bytes().subarray(ptr, ptr + into.length));
-    });
+    this.residents = new Residents(this.heap, (ptr, bytes) => this.copyOut(ptr, bytes));
     this.table = new WebAssembly.Table({ initial: 64, element: 'anyfunc' });
     let since = 0;
     this.imports = {
@@ -144,9 +142,9 @@ export class CpuDevice implements Device {
     while (this.residents.looseBytes > LOOSE_LIMIT && this.residents.evict(this.stamp, false));
   }
   private touch(b: CpuBuffer): void {
-    if (b.stamp === this.stamp) return;
-    b.stamp = this.stamp;
-    this.residents.touch(b);
+    if (b.home.stamp === this.stamp) return;
+    b.home.stamp = this.stamp;
+    this.residents.touch(b.home);
   }
   private copyOut(ptr: number, bytes: number): Uint8Array<ArrayBuffer> {
     const out = new Uint8Array(bytes);
@@ -316,7 +314,7 @@ export class CpuDevice implements Device {
   pinTarget(b: CpuBuffer): void {
     this.touch(b);
     if (b.ptr === 0) this.moveIn(b, true);
-    else this.residents.keep(b);
+    else this.residents.keep(b.home);
   }
   /** Whether a source has an address; bytes that come once pass through the plan's own memory instead. */
   pinSource(b: CpuBuffer): boolean {
@@ -328,15 +326,14 @@ export class CpuDevice implements Device {
     return true;
   }
   newResult(bytes: number): CpuBuffer {
-    const b = new CpuBuffer(bytes, null);
-    b.stamp = this.stamp;
+    const b = new CpuBuffer(bytes, null, bytes >> 2);
+    b.home.stamp = this.stamp;
     this.moveIn(b, false);
-    b.castShadow();
     return b;
   }
   /** Takes the address of a result of a run that failed. */
   drop(b: CpuBuffer): void {
-    if (b.ptr !== 0) this.residents.drop(b);
+    if (b.ptr !== 0) this.residents.drop(b.home);
   }
   copyResult(ptr: number, bytes: number): CpuBuffer {
     return new CpuBuffer(bytes, this.copyOut(ptr, bytes));

@@ -83,6 +83,8 @@ export class TensorCore {
   /** @internal Counts in-place changes (of a base). */
   _version = 0;
   private seen = 0;
+  /** Whether a view was made where gradients are recorded: that holds wherever it is read. */
+  private readonly recorded = gradMode.enabled;
   /** @internal The home of the value, from the first in-place change on. */
   _cell: Cell | null = null;
   /** @internal */
@@ -146,7 +148,11 @@ export class TensorCore {
     if (base !== null) {
       const captured = r !== null && this._made !== r.id;
       if (base._version !== this.seen || captured) {
-        this._node = hold(this._view!.get(base.node()));
+        const source = base.node();
+        const before = gradMode.enabled;
+        gradMode.enabled = this.recorded;
+        this._node = hold(this._view!.get(source));
+        gradMode.enabled = before;
         // A recording takes back what it notes on the base's node, but not on this one: it is made anew outside.
         this.seen = captured ? -1 : base._version;
       }

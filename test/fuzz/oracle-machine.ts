@@ -500,7 +500,7 @@ export class OracleMachine {
       case 'zero_':
         return o.write(h, new Val(mt.full([], 0)));
       case 'relu_':
-        return o.write(h, val(this.unary('relu', old)));
+        return o.write(h, val(this.unary('relu', old)), [], true);
       case 'clamp_': {
         need(!(o.gradMode && old.needsGrad));
         const low = this.binary('maximum', old, new Val(mt.full([], -1)));

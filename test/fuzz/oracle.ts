@@ -151,9 +151,11 @@ export class Oracle {
     return { base: of.base, at, shape, detached: of.detached, stretched: of.stretched, ...more };
   }
 
-  /** Replaces the elements of a handle; `value` broadcasts. */
-  /** `saved`: values that backward of this change needs, such as indices. */
-  write(h: Handle, value: Val, saved: readonly Val[] = []): void {
+  /**
+   * Replaces the elements of a handle; `value` broadcasts. `saved`: values that backward of this change needs, such as
+   * indices. `lasting`: backward needs `value` itself, which lives on as the elements and is gone at their next change.
+   */
+  write(h: Handle, value: Val, saved: readonly Val[] = [], lasting = false): void {
     need(!h.stretched);
     const { base } = h;
     const recorded = this.gradMode && !h.detached;
@@ -164,13 +166,16 @@ export class Oracle {
     need(!(old.needsGrad && !base.leaf && !recorded));
     // A compiled step has no history to give to what was there before, and refuses to cut one off.
     need(base.serial > this.outer || base.leaf || !(old.needsGrad || (recorded && value.needsGrad)));
+    // Where a view holds every element, PyTorch gives what was there before a gradient of zeros, and we give it none.
+    need(!(recorded && old.needsGrad && h.at !== null && new Set(h.at).size === old.arr.data.length));
     need(value.arr.shape.length <= h.shape.length);
     const v = stretch(value.arr, h.shape);
     const vShape = value.arr.shape;
+    const root = lasting ? value : null;
     let next: Val;
     const toValue = (g: Arr): Arr => sumTo(g, vShape);
     if (h.at === null) {
-      next = recorded ? new Val(v, [value], g => [toValue(g)], saved) : new Val(v);
+      next = recorded ? new Val(v, [value], g => [toValue(g)], saved, root) : new Val(v);
     } else {
       const at = h.at;
       const data = Float64Array.from(old.arr.data);
@@ -188,7 +193,7 @@ export class Oracle {
         });
         return [kept, toValue(pick(g, at, h.shape))];
       };
-      next = recorded ? new Val(arr, [old, value], back, saved) : new Val(arr);
+      next = recorded ? new Val(arr, [old, value], back, saved, root) : new Val(arr);
     }
     if (base.leaf) next = this.leafVal(next.arr, base);
     this.put(old.root, 'overwritten', true);

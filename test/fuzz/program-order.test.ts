@@ -37,6 +37,9 @@ describe('programs that once failed', () => {
       expect(trySeed(seed)).toBeNull();
     },
   );
+  it.each([118583840, 690624703])('seed %i with flips', seed => {
+    expect(trySeed(seed, true)).toBeNull();
+  });
 });
 
 it('programs hold everything that the rule is about', () => {
