@@ -46,6 +46,9 @@ const common: BuildOptions = {
 };
 const forBrowser: BuildOptions = { ...common, platform: 'browser', plugins: [browserPlatform, leanRecords] };
 
+/** Packages that are loaded where they are installed. */
+const OPTIONAL = ['@huggingface/tokenizers'];
+
 async function bundles(): Promise<void> {
   const chunks = { splitting: true, chunkNames: 'chunk-[hash]' };
   await build({
@@ -53,10 +56,16 @@ async function bundles(): Promise<void> {
     ...chunks,
     platform: 'node',
     entryPoints: { ...entries(), cli: join(src, 'cli/main.ts') },
-    external: ['@resvg/resvg-js'],
+    external: ['@resvg/resvg-js', ...OPTIONAL],
     outdir: join(dist, 'node'),
   });
-  await build({ ...forBrowser, ...chunks, entryPoints: entries(), outdir: join(dist, 'browser') });
+  await build({
+    ...forBrowser,
+    ...chunks,
+    entryPoints: entries(),
+    external: OPTIONAL,
+    outdir: join(dist, 'browser'),
+  });
   const page = await oneFile(join(src, 'index.ts'), 'inside');
   writeFileSync(join(dist, 'tenon.js'), page.code);
   cpSync(join(src, 'cli/fonts'), join(dist, 'node/fonts'), { recursive: true });
