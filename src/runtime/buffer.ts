@@ -30,11 +30,13 @@ export class CpuBuffer implements Storage {
    * Untouched memory that stands for the bytes in WASM memory: V8 does not see those, but it sees this, and so collects
    * dead results in time. A quarter of the size: at the full size it collects three times as often as pays.
    */
-  readonly shadow: ArrayBuffer | null;
+  shadow: ArrayBuffer | null = null;
 
-  constructor(byteLength: number, host: Uint8Array<ArrayBuffer> | null, shadow = 0) {
+  constructor(byteLength: number, host: Uint8Array<ArrayBuffer> | null) {
     this.home = new Home(byteLength, host);
-    this.shadow = shadow === 0 ? null : new ArrayBuffer(shadow);
+  }
+  castShadow(): void {
+    this.shadow = new ArrayBuffer(this.byteLength >> 2);
   }
   get byteLength(): number {
     return this.home.byteLength;
@@ -44,5 +46,18 @@ export class CpuBuffer implements Storage {
   }
   get ptr(): number {
     return this.home.ptr;
+  }
+}
+
+/** A piece of a buffer: what a run reads where the program slices data. */
+export class Part implements Storage {
+  readonly whole: CpuBuffer;
+  readonly offset: number;
+  readonly byteLength: number;
+
+  constructor(whole: CpuBuffer, offset: number, byteLength: number) {
+    this.whole = whole;
+    this.offset = offset;
+    this.byteLength = byteLength;
   }
 }

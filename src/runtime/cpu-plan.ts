@@ -17,7 +17,7 @@ import { fuse } from '../schedule/fuse.ts';
 import { type HostKernel, type Kernel, nameOf, type Value, writesOf } from '../schedule/kernel.ts';
 import { type Lifetime, planArena } from '../schedule/memory.ts';
 import { orderKernels } from '../schedule/order.ts';
-import type { CpuBuffer } from './buffer.ts';
+import { type CpuBuffer, Part } from './buffer.ts';
 import { COMMAND_WORDS, MAX_TASKS, TASK_WORDS } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
 import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
@@ -70,6 +70,10 @@ interface Command {
   readonly tasks: (readonly [word: number, begin: number, end: number])[];
   parallel: boolean;
   readonly step: number;
+}
+
+function hostBytes(s: CpuBuffer | Part): Uint8Array {
+  return s instanceof Part ? s.whole.host!.subarray(s.offset, s.offset + s.byteLength) : s.host!;
 }
 
 export class CpuPlan implements Executable {
@@ -314,7 +318,7 @@ export class CpuPlan implements Executable {
     for (const t of targets) device.pinTarget(t as CpuBuffer);
     const staged: number[] = [];
     for (let i = 0; i < sources.length; i++) {
-      if (this.staging[i]! >= 0 && !device.pinSource(sources[i] as CpuBuffer)) staged.push(i);
+      if (this.staging[i]! >= 0 && !device.pinSource(sources[i] as CpuBuffer | Part)) staged.push(i);
     }
     const out: (Storage | null)[] = new Array(this.results.length).fill(null);
     const made: CpuBuffer[] = [];
@@ -325,12 +329,14 @@ export class CpuPlan implements Executable {
       this.relocate(w, arena);
       for (const i of staged) {
         const at = arena + this.offsets[this.staging[i]!]!;
-        device.bytes().set((sources[i] as CpuBuffer).host!, at);
+        device.bytes().set(hostBytes(sources[i] as CpuBuffer | Part), at);
         this.point(w, i, at);
       }
       for (let i = 0; i < sources.length; i++) {
-        const b = sources[i] as CpuBuffer;
-        if (b.ptr !== 0) this.point(w, i, b.ptr);
+        const s = sources[i] as CpuBuffer | Part;
+        if (s instanceof Part) {
+          if (s.whole.ptr !== 0) this.point(w, i, s.whole.ptr + s.offset);
+        } else if (s.ptr !== 0) this.point(w, i, s.ptr);
       }
       for (let t = 0; t < targets.length; t++)
         this.point(w, this.targetAt + t, (targets[t] as CpuBuffer).ptr);

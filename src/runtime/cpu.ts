@@ -10,7 +10,7 @@ import type { Node, Storage } from '../ir/node.ts';
 import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
 import type { NativeGemm } from '../kernels/gemm.ts';
-import { CpuBuffer } from './buffer.ts';
+import { CpuBuffer, Part } from './buffer.ts';
 import { CTRL, runtimeModule } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
@@ -181,6 +181,9 @@ export class CpuDevice implements Device {
   clone(s: Storage): CpuBuffer {
     return new CpuBuffer(s.byteLength, this.download(s));
   }
+  part(s: Storage, offset: number, bytes: number): Part {
+    return new Part(s as CpuBuffer, offset, bytes);
+  }
   empty(bytes: number): CpuBuffer {
     return new CpuBuffer(bytes, null);
   }
@@ -316,19 +319,24 @@ export class CpuDevice implements Device {
     if (b.ptr === 0) this.moveIn(b, true);
     else this.residents.keep(b.home);
   }
-  /** Whether a source has an address; bytes that come once pass through the plan's own memory instead. */
-  pinSource(b: CpuBuffer): boolean {
+  /**
+   * Whether a source has an address; bytes that come once pass through the plan's own memory instead, and so do small
+   * parts (batches of a data set).
+   */
+  pinSource(s: CpuBuffer | Part): boolean {
+    const b = s instanceof Part ? s.whole : s;
     this.touch(b);
     if (b.ptr !== 0) return true;
     b.uses++;
-    if (b.uses < 2 || b.byteLength < 1024) return false;
+    if (b.uses < 2 || b.byteLength < 1024 || s.byteLength * 4 < b.byteLength) return false;
     this.moveIn(b, false);
     return true;
   }
   newResult(bytes: number): CpuBuffer {
-    const b = new CpuBuffer(bytes, null, bytes >> 2);
+    const b = new CpuBuffer(bytes, null);
     b.home.stamp = this.stamp;
     this.moveIn(b, false);
+    b.castShadow();
     return b;
   }
   /** Takes the address of a result of a run that failed. */

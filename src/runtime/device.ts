@@ -52,6 +52,8 @@ export interface Device {
   download(s: Storage): Uint8Array<ArrayBuffer>;
   /** A storage that is a copy of another. */
   clone(s: Storage): Storage;
+  /** A part of a storage, as a source of runs; left out where a device has none. */
+  part?(s: Storage, offset: number, bytes: number): Storage;
   memory(): Record<string, number>;
   /** What it runs on and with, for people (`tenon doctor`). */
   describe(): Record<string, string | number | boolean>;

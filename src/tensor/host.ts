@@ -98,6 +98,10 @@ export function numberNode(v: number | bigint | boolean, dtype: DType, device: s
   return uniform(new Current(x), dtype, device);
 }
 
+/** Where a slice begins that is to be replaced: bound at each run but for a recorded step, whose places are known. */
+export const placeNode = (at: number, device: string): Node =>
+  at === 0 || recorder !== null ? constant(at, 'int32', device) : uniform(new Current(at), 'int32', device);
+
 /** A number argument of a compiled function: ops take it like a number, JavaScript arithmetic cannot see through it. */
 export class Scalar {
   private readonly read: () => number;

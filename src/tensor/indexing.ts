@@ -13,6 +13,7 @@ import * as mv from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
 import { wrap } from './core.ts';
 import { hostData } from './create.ts';
+import { Scalar } from './host.ts';
 import { MovementTensor } from './movement.ts';
 import { isTensor, operandLike, type TensorLike } from './operand.ts';
 import { recording } from './record.ts';
@@ -363,7 +364,13 @@ function plan(x: Tensor, list: readonly Index[]): Plan {
       ranges.push(clip(e, x.shape[d++]!));
       shape.push(ranges[ranges.length - 1]!.size);
     } else {
-      const t = isTensor(e) ? e : listTensor(x, e as readonly (number | boolean)[]);
+      // A number argument of a compiled function is a position that changes from call to call.
+      const t =
+        e instanceof Scalar
+          ? wrap(e.node('int64', x.device))
+          : isTensor(e)
+            ? e
+            : listTensor(x, e as readonly (number | boolean)[]);
       if (t.dtype === 'bool') {
         const covers = x.shape.slice(d, d + t.ndim);
         if (showShape(covers) !== showShape(t.shape)) {

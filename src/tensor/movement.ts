@@ -9,6 +9,7 @@ import { scatter, take } from '../ir/ops/index.ts';
 import * as mv from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
 import { wrap, wrapView } from './core.ts';
+import { placeNode, type Scalar } from './host.ts';
 import { commonDType, isTensor } from './operand.ts';
 import { type Dims, ReduceTensor } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
@@ -287,10 +288,14 @@ export class MovementTensor extends ReduceTensor {
     ]);
     return wrap(mv.reshape(wide, [...s.slice(0, d), s[d]! * count, ...s.slice(d + 1)]));
   }
-  /** `length` elements of a dim from `start`. A view. */
-  narrow(dim: number, start: number, length: number): Tensor {
+  /**
+   * `length` elements of a dim from `start`. A view. `start` may be an integer tensor of one element or a number argument
+   * of a compiled function: then it changes from call to call without a new plan, and must lie inside when it runs.
+   */
+  narrow(dim: number, start: number | Tensor, length: number): Tensor {
     const d = normalizeDim('narrow', dim, this.ndim);
     const n = this.shape[d]!;
+    if (typeof start !== 'number') return this.moving(d, start, length);
     const from = start < 0 ? start + n : start;
     if (from < 0 || length < 0 || from + length > n) {
       throw new ShapeError(
@@ -306,6 +311,18 @@ export class MovementTensor extends ReduceTensor {
       ),
     );
   }
+  private moving(dim: number, start: Tensor | Scalar, length: number): Tensor {
+    const from = isTensor(start) ? start.reshape(1).node() : start.node('int32', this.device);
+    const index = ops.add(ops.iota([length], from.dtype, this.device), from);
+    const order = this.shape.map((_, k) => k);
+    order.splice(dim, 1);
+    const front = [dim, ...order];
+    return wrapView(
+      this,
+      b => mv.permute(take(b, [index], [dim]), mv.inverse(front)),
+      (b, v) => scatter(b, mv.permute(v, front), [index], [dim], 'set', true),
+    );
+  }
   /** @internal A view of ranges, one per dim. */
   sliceView(ranges: readonly { start: number; size: number; step: number }[]): Tensor {
     const a: mv.SliceAttrs = {
@@ -319,10 +336,11 @@ export class MovementTensor extends ReduceTensor {
       (b, v) => putSlice(b, v, a),
     );
   }
-  /** One position of a dim, which goes. A view. */
-  select(dim: number, index: number): Tensor {
+  /** One position of a dim, which goes. A view. `index` may change from call to call as `start` of `narrow`. */
+  select(dim: number, index: number | Tensor): Tensor {
     const d = normalizeDim('select', dim, this.ndim);
     if (this.ndim === 0) throw new ShapeError('select', 'the tensor needs at least one dim', '()', '');
+    if (typeof index !== 'number') return this.moving(d, index, 1).squeeze(d);
     const n = this.shape[d]!;
     const i = index < 0 ? index + n : index;
     if (!Number.isInteger(index) || i < 0 || i >= n) {
@@ -462,7 +480,7 @@ function putSlice(base: Node, v: Node, a: mv.SliceAttrs): Node {
   const rank = base.shape.length;
   const index = a.size.map((n, d) => {
     const i = ops.iota([n], 'int32', base.device);
-    const at = ops.add(ops.mul(i, ops.constLike(i, a.step[d]!)), ops.constLike(i, a.start[d]!));
+    const at = ops.add(ops.mul(i, ops.constLike(i, a.step[d]!)), placeNode(a.start[d]!, base.device));
     return mv.reshape(
       at,
       Array.from({ length: rank }, (_, k) => (k === d ? n : 1)),

@@ -2,16 +2,17 @@
 // at any time has the value of its place in the program.
 // In: nodes, cells to be written. Out: nodes with values. Not its job: kernels (runtime), recording steps (compile.ts).
 
-import type { DType } from '../base/dtype.ts';
+import { DTYPES, type DType } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
 import { CompileError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import type { Shape } from '../base/shape.ts';
-import { sameShape } from '../base/shape.ts';
+import { numel, sameShape } from '../base/shape.ts';
 import { printGraph } from '../ir/graph-print.ts';
 import { built, mix, type Node, type Storage, sameValue, toposort } from '../ir/node.ts';
 import type { OpDef } from '../ir/op.ts';
 import { type HostScalar, scalarOf } from '../ir/ops/elementwise.ts';
+import { partOffset } from '../ir/ops/movement.ts';
 import { simplify } from '../ir/simplify.ts';
 import type { Device, Executable } from '../runtime/device.ts';
 import { getDevice } from '../runtime/devices.ts';
@@ -279,7 +280,32 @@ function evaluate(
   targets: readonly Storage[],
   before: () => void = () => {},
 ): (Storage | null)[] {
-  const order = toposort(roots);
+  const device = getDevice(roots[0]!.device);
+  // A slice that is one piece of data's memory is a source of its own during the run: batches of a data set share a plan.
+  // Not where a cell is written in place: there a reader must know which elements it reads.
+  const isPart = (n: Node): boolean =>
+    device.part !== undefined && partOffset(n) >= 0 && !targets.includes(n.src[0]!.value!);
+  const order = toposort(roots, n => n.value !== null || isPart(n));
+  const parts = order.filter(n => n.value === null && isPart(n));
+  for (const n of parts) {
+    const whole = n.src[0]!.value!;
+    checkThere(whole);
+    const size = DTYPES[n.dtype].bytes;
+    n.value = device.part!(whole, partOffset(n) * size, numel(n.shape) * size);
+  }
+  try {
+    return runPlan(order, roots, targetOf, targets, before);
+  } finally {
+    for (const n of parts) n.value = null;
+  }
+}
+function runPlan(
+  order: readonly Node[],
+  roots: readonly Node[],
+  targetOf: readonly number[],
+  targets: readonly Storage[],
+  before: () => void,
+): (Storage | null)[] {
   const sources: Storage[] = [];
   const aliasOf: number[] = [];
   const uniforms: HostScalar[] = [];

@@ -78,7 +78,7 @@ describe('the same structure', () => {
     const call = (i: number): void => {
       const g = n.o.paramGroups[0]!;
       Object.assign(g, { lr: 0.1 / (i + 1), momentum: 0.5 + 0.01 * i });
-      n.step(x.narrow(0, 0, 10), batch(10, 4)[1]).itemSync();
+      n.step(x.narrow(0, i, 10), batch(10, 4)[1]).itemSync();
       f(x, 0.1 * i).itemSync();
       manualSeed(i);
     };
@@ -94,6 +94,61 @@ describe('the same structure', () => {
     compile((t: Tensor) => t.mul(2).softmax(1))(x);
     expect(made(() => compile((t: Tensor) => t.mul(2).softmax(1))(x))).toEqual(NOTHING);
     expect(made(() => x.mul(2).softmax(1).realize())).toEqual(NOTHING);
+  });
+});
+
+describe('where a slice begins', () => {
+  const data = (): Tensor => zeros([200, 4], { device }).realize();
+  it.each<readonly [what: string, read: (x: Tensor, i: number) => Tensor]>([
+    [
+      'narrow',
+      (x, i) =>
+        x
+          .narrow(0, i * 9, 8)
+          .mul(2)
+          .sum(),
+    ],
+    ['select', (x, i) => x.select(0, i).exp()],
+    ['at a position', (x, i) => x.at(i)],
+    ['at a range', (x, i) => x.at(range(i, i + 3)).sum(0)],
+    ['a step of batches', (x, i) => x.at(range(i * 8, i * 8 + 8)).matmul(x.T)],
+  ])('is no part of an uncompiled plan: %s', (_, read) => {
+    const x = data();
+    read(x, 0).realize();
+    const after = made(() => {
+      for (let i = 1; i < 22; i++) read(x, i).realize();
+    });
+    expect(after).toEqual(NOTHING);
+  });
+  it('is no part of it where rows are replaced', () => {
+    const x = data();
+    const put = (i: number): void => {
+      x.narrow(0, i, 2).copy_(tensor([i, 0, 0, 1], { device }));
+      x.realize();
+    };
+    put(1);
+    put(2);
+    expect(
+      made(() => {
+        for (let i = 3; i < 40; i++) put(i);
+      }),
+    ).toEqual(NOTHING);
+  });
+  it('may be an argument of a compiled function, a number or a tensor', () => {
+    const x = data();
+    const f = compile((x: Tensor, i: number) => x.narrow(0, i, 3).add(x.select(0, i)).add(x.at(i)));
+    const g = compile((x: Tensor, i: Tensor) => x.narrow(0, i, 3).add(x.select(0, i)));
+    const both = (i: number): void => {
+      f(x, i);
+      g(x, tensor(i, { dtype: 'int64', device }));
+    };
+    both(0);
+    both(1);
+    expect(
+      made(() => {
+        for (let i = 2; i < 40; i++) both(i);
+      }),
+    ).toEqual(NOTHING);
   });
 });
 

@@ -1,7 +1,7 @@
 // R3: views and detach() share the base's memory, results do not; what was computed before a change keeps its value.
 
 import { describe, expect, it } from 'vitest';
-import { noGrad, range, type Tensor, tensor } from '../../src/index.ts';
+import { compile, noGrad, range, type Tensor, tensor } from '../../src/index.ts';
 
 const base = (): Tensor =>
   tensor([
@@ -140,5 +140,52 @@ describe('assignments that read what they replace', () => {
     const old = p.mul(1);
     noGrad(() => p.sub_(tensor([0.5, 0.25])));
     expect(data(p.sub(old))).toEqual([-0.5, -0.25]);
+  });
+});
+
+describe('a slice that begins where an argument says', () => {
+  it('reads and replaces those rows, and refuses what lies outside', () => {
+    const x = tensor(
+      Array.from({ length: 40 }, (_, i) => i),
+      { shape: [10, 4] },
+    );
+    const cache = x.clone();
+    const step = compile((at: number, v: Tensor) => {
+      noGrad(() => cache.narrow(0, at, 1).copy_(v));
+      return cache.select(1, at);
+    });
+    for (let i = 0; i < 4; i++) {
+      const column = step(i, tensor([[100 + i]]));
+      const want = Array.from({ length: 10 }, (_, r) => (r <= i ? 100 + r : r * 4 + i));
+      expect(data(column)).toEqual(want);
+    }
+    expect(() => step(10, tensor([[1]]))).toThrow(/inside the dim.*got 10/);
+    expect(data(cache)).toEqual(data(x).map((v, i) => (i < 16 ? 100 + Math.floor(i / 4) : v)));
+  });
+  it('sends gradients to where it read', () => {
+    const x = tensor([1, 2, 3, 4], { requiresGrad: true });
+    const f = compile((at: number) => {
+      const y = x.narrow(0, at, 2).square().sum();
+      y.backward();
+      return y;
+    });
+    expect(f(1).itemSync()).toBe(13);
+    expect(data(x.grad!)).toEqual([0, 4, 6, 0]);
+    x.grad = null;
+    expect(f(2).itemSync()).toBe(25);
+    expect(data(x.grad!)).toEqual([0, 0, 6, 8]);
+  });
+  it('a part of data is seen through every later change of it', () => {
+    const x = tensor([1, 2, 3, 4, 5, 6], { shape: [3, 2] });
+    const part = x.narrow(0, 1, 1);
+    const twice = part.mul(2);
+    x.mul_(10);
+    expect(data(twice)).toEqual([6, 8]);
+    expect(data(part.mul(1))).toEqual([30, 40]);
+    part.fill_(7);
+    expect(data(x)).toEqual([10, 20, 7, 7, 50, 60]);
+    // The target of a change is read and written by one plan.
+    x.narrow(0, 0, 2).copy_(x.narrow(0, 1, 2).clone());
+    expect(data(x)).toEqual([7, 7, 50, 60, 50, 60]);
   });
 });

@@ -10,7 +10,7 @@ import type { OpDef } from '../op.ts';
 import { build, defineOp } from '../op.ts';
 import type { E } from '../scalar.ts';
 import { addScaled, constAffine, indexOf, m } from '../scalar.ts';
-import { add as plus } from './elementwise.ts';
+import { dataHash, add as plus } from './elementwise.ts';
 
 const sameDType = (src: readonly Node[]) => src[0]!.dtype;
 
@@ -181,7 +181,23 @@ const sliceDef: OpDef<SliceAttrs> = defineOp<SliceAttrs>({
 });
 export function slice(x: Node, a: SliceAttrs): Node {
   const whole = x.shape.every((n, d) => a.start[d] === 0 && a.size[d] === n && a.step[d] === 1);
-  return whole ? x : build(sliceDef, [x], a);
+  if (whole) return x;
+  const n = build(sliceDef, [x], a);
+  // A part of data is data: where it starts is no matter of the plan.
+  if (partOffset(n) >= 0) n.hash = dataHash(n.shape, n.dtype);
+  return n;
+}
+/** Where a slice of data begins that is one piece of its memory, in elements; -1 for any other node. */
+export function partOffset(n: Node): number {
+  if (n.op !== sliceDef || n.src.length === 0 || n.src[0]!.value === null) return -1;
+  const { shape } = n.src[0]!;
+  const { start, size, step } = n.attrs as SliceAttrs;
+  if (size.includes(0)) return -1;
+  let d = 0;
+  while (d < size.length && size[d] === 1) d++;
+  if (d < size.length && step[d] !== 1) return -1;
+  for (let k = d + 1; k < size.length; k++) if (size[k] !== shape[k] || step[k] !== 1) return -1;
+  return start.reduce((at, s, k) => at * shape[k]! + s, 0);
 }
 /** `size` elements of one dim from `start`. */
 export function narrow(x: Node, dim: number, start: number, size: number, step = 1): Node {
