@@ -2,6 +2,7 @@
 
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { crc32 as checksum, inflateRawSync } from 'node:zlib';
 import { FileError } from '../base/errors.ts';
 
 const text = (e: unknown): string => (e instanceof Error ? e.message : String(e));
@@ -75,3 +76,9 @@ export const makeFolder = async (folder: string): Promise<void> => {
 };
 export const removeFile = (path: string): Promise<void> => rm(path, { force: true });
 export const joinPath = join;
+
+/** The checksum of zip files. */
+export const crc32 = (bytes: Uint8Array): number => checksum(bytes);
+/** Unpacks a deflate stream of this many bytes; throws where it is torn or longer. */
+export const inflate = async (bytes: Uint8Array, size: number): Promise<Uint8Array> =>
+  inflateRawSync(bytes, { maxOutputLength: Math.max(1, size) });

@@ -1,10 +1,10 @@
 // The safetensors format (huggingface.co/docs/safetensors): a length, a header in JSON, the bytes of all tensors.
 // In: bytes, or tensors by name. Out: the other. Reading runs nothing and copies nothing where bytes are aligned.
 
-import { DTYPES, type DType, typedArray } from '../base/dtype.ts';
+import { DTYPES, type DType } from '../base/dtype.ts';
 import { FileError, show, ValueError } from '../base/errors.ts';
-import { adopt } from '../tensor/create.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { isSize, joined, tensorOf } from './bytes.ts';
 import { duplicateKey } from './json.ts';
 
 export interface Safetensors {
@@ -94,7 +94,6 @@ function parseHeader(
 }
 const isRecord = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && !Array.isArray(x);
-const isSize = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
 
 function entryOf(name: string, value: unknown, bad: Bad): Entry {
   if (!isRecord(value)) throw bad(`${name} has dtype, shape and data_offsets`, show(value));
@@ -112,12 +111,6 @@ function entryOf(name: string, value: unknown, bad: Bad): Entry {
   return { name, dtype, shape: shape as number[], begin, end };
 }
 
-/** A tensor whose memory is these bytes (little-endian), copied only where they are not aligned. */
-export function tensorOf(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
-  const width = DTYPES[dtype].bytes;
-  const own = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-  return adopt(typedArray(dtype, own.buffer, own.byteOffset, own.length / width), shape, dtype);
-}
 /** The pieces of a file, in order: header, then each tensor. Larger elements come first, so that all are aligned. */
 export function* safetensorsChunks(
   tensors: Readonly<Record<string, Tensor>>,
@@ -150,14 +143,5 @@ export function safetensorsBytes(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  return concat([...safetensorsChunks(tensors, metadata)]);
-}
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
+  return joined(safetensorsChunks(tensors, metadata));
 }
