@@ -174,6 +174,6 @@ export {
   randperm,
   uniform,
 } from './tensor/random.ts';
-export { searchsorted } from './tensor/sort.ts';
+export { bucketize, isin, searchsorted } from './tensor/sort.ts';
 export { Tensor } from './tensor/tensor.ts';
 export { type VmapOptions, vmap } from './tensor/vmap.ts';

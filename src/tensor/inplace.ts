@@ -1,9 +1,11 @@
 // Elementwise methods in place: the tensor, and all that share its memory, take the result.
 // In: tensors and numbers. Out: the same tensor. Not its job: old versions that somebody may still read (cell.ts).
 
+import type { Generator } from '../base/rng.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import { ElementwiseTensor } from './elementwise.ts';
 import { operandLike, type TensorLike } from './operand.ts';
+import { normal, rand, uniform } from './random.ts';
 import type { Tensor } from './tensor.ts';
 
 const me = (t: unknown): Tensor => t as Tensor;
@@ -112,5 +114,17 @@ export class InplaceTensor extends ElementwiseTensor {
   /** Takes the values of `source` (broadcast, converted). */
   copy_(source: Tensor): Tensor {
     return this._assign(ops.alias(ops.cast(source.node(), this.dtype)), 'copy_');
+  }
+  /** Every element is drawn uniformly from [low, high). */
+  uniform_(low = 0, high = 1, options: { generator?: Generator } = {}): Tensor {
+    return this.copy_(uniform(low, high, this.shape, { device: this.device, ...options }));
+  }
+  /** Every element is drawn from the normal distribution with this mean and standard deviation. */
+  normal_(mean = 0, std = 1, options: { generator?: Generator } = {}): Tensor {
+    return this.copy_(normal(mean, std, this.shape, { device: this.device, ...options }));
+  }
+  /** Every element becomes 1 with probability p, else 0. */
+  bernoulli_(p = 0.5, options: { generator?: Generator } = {}): Tensor {
+    return this.copy_(rand(this.shape, { device: this.device, ...options }).lt(p));
   }
 }

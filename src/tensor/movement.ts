@@ -288,6 +288,13 @@ export class MovementTensor extends ReduceTensor {
     ]);
     return wrap(mv.reshape(wide, [...s.slice(0, d), s[d]! * count, ...s.slice(d + 1)]));
   }
+  /** Turned k times by 90° from the first of two dims towards the second. */
+  rot90(k = 1, dims: readonly [number, number] = [0, 1]): Tensor {
+    const turns = ((k % 4) + 4) % 4;
+    if (turns === 2) return this.flip(dims);
+    const turned = turns === 0 ? me(this) : this.transpose(...dims);
+    return turns === 0 ? turned.clone() : turned.flip(turns === 1 ? [dims[0]] : [dims[1]]);
+  }
   /**
    * `length` elements of a dim from `start`. A view. `start` may be an integer tensor of one element or a number argument
    * of a compiled function: then it changes from call to call without a new plan, and must lie inside when it runs.

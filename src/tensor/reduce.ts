@@ -51,6 +51,13 @@ export class ReduceTensor extends InplaceTensor {
     const x = this.node();
     return wrap(ops.where(ops.ne(x, x), ops.constLike(x, 0), x)).sum(dim, options);
   }
+  /** The mean of the elements that are not NaN. */
+  nanmean(dim?: Dims | null, options: ReduceOptions = {}): Tensor {
+    const x = this.node();
+    return this.nansum(dim, options).div(
+      wrap(ops.cast(ops.eq(x, x), 'int64')).sum(dim, { keepdim: options.keepdim ?? false }),
+    );
+  }
   /** Π x over dims: all of them unless `dim` names some; `keepdim` leaves them with size 1. */
   prod(dim?: Dims | null, options: ReduceOptions = {}): Tensor {
     return wrap(red.prod(this.summed(options.dtype), this.dimsOf('prod', dim), options.keepdim ?? false));

@@ -6,6 +6,7 @@ import { argsort } from '../ir/ops/sort.ts';
 import { wrap } from './core.ts';
 import { hostData } from './create.ts';
 import { IndexTensor } from './indexing.ts';
+import { stack } from './movement.ts';
 import { recording } from './record.ts';
 import type { ValuesIndices } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
@@ -62,6 +63,30 @@ export class SortTensor extends IndexTensor {
     const k = Math.floor((n - 1) / 2) + 1;
     if (dim === undefined) return evenly(me(this), this.flatten().kthvalue(k, 0).values);
     return this.kthvalue(k, dim, options);
+  }
+  /**
+   * The value below which the share q of all elements lies (or along a dim), linear between the two at q · (n − 1) in
+   * order; a list of q gives a leading dim. NaN where there is a NaN.
+   */
+  quantile(q: number | readonly number[], dim?: number, options: { keepdim?: boolean } = {}): Tensor {
+    if (typeof q !== 'number') return stack(q.map(v => this.quantile(v, dim, options)));
+    if (dim === undefined) {
+      const value = this.flatten().quantile(q, 0);
+      return options.keepdim ? value.reshape(this.shape.map(() => 1)) : value;
+    }
+    const d = normalizeDim('quantile', dim, this.ndim);
+    const n = this.shape[d]!;
+    if (!(q >= 0 && q <= 1) || n === 0)
+      throw new ValueError('quantile', 'q must be in 0 … 1, of at least one element', `${q} of ${n}`, '');
+    const { values } = this.sort(d);
+    const at = q * (n - 1);
+    const one = (i: number): Tensor => values.narrow(d, i, 1);
+    // NaN stands last in order.
+    const last = one(n - 1);
+    const value = one(Math.floor(at))
+      .lerp(one(Math.ceil(at)), at % 1)
+      .where(last.eq(last), Number.NaN);
+    return options.keepdim ? value : value.squeeze(d);
   }
   /** Distinct values in order, with counts and where each element went if asked for. Reads the data. */
   unique(): Tensor;
@@ -128,6 +153,12 @@ export function searchsorted(sorted: Tensor, values: Tensor, options: { right?: 
   const below = options.right ? rows.le(v) : rows.lt(v);
   return below.sum(-1);
 }
+
+/** For each value the interval between rising boundaries that it lies in; `right` puts a value on a boundary above it. */
+export const bucketize = (values: Tensor, boundaries: Tensor, options: { right?: boolean } = {}): Tensor =>
+  searchsorted(boundaries, values, options);
+/** Whether each element is one of the test elements. Shape of x, bool. */
+export const isin = (x: Tensor, test: Tensor): Tensor => x.unsqueeze(-1).eq(test.flatten()).any(-1);
 
 /** A value of x whose gradient all elements equal to it share. */
 function evenly(x: Tensor, value: Tensor): Tensor {

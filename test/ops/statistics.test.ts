@@ -1,0 +1,100 @@
+// Order statistics, means without NaN, membership, turns and draws in place. Values of PyTorch 1.13.
+
+import { describe, expect, it } from 'vitest';
+import { bucketize, Generator, gradcheck, isin, randn, type Tensor, tensor, zeros } from '../../src/index.ts';
+
+const data = (t: Tensor): unknown => t.tolistSync();
+
+describe('quantile', () => {
+  const x = tensor([
+    [4, 1, 3],
+    [2, 8, 5],
+  ]);
+  it('is linear between neighbours in order', () => {
+    expect(data(x.quantile(0.5))).toBe(3.5);
+    expect(data(x.quantile(0.25, 1))).toEqual([2, 3.5]);
+    expect(data(x.quantile([0, 0.5, 1], 0))).toEqual([
+      [2, 1, 3],
+      [3, 4.5, 4],
+      [4, 8, 5],
+    ]);
+    expect(x.quantile(0.3, undefined, { keepdim: true }).shape).toEqual([1, 1]);
+    expect(x.quantile([0.1, 0.2], 1, { keepdim: true }).shape).toEqual([2, 2, 1]);
+  });
+  it('is NaN where there is one', () => {
+    expect(
+      data(
+        tensor([
+          [1, Number.NaN, 2],
+          [1, 2, 3],
+        ]).quantile(0, 1),
+      ),
+    ).toEqual([Number.NaN, 1]);
+  });
+  it('sends its gradient to the two neighbours', () => {
+    const p = randn([3, 5], { dtype: 'float64', generator: new Generator(3) });
+    expect(gradcheck((t: Tensor) => t.quantile([0.3, 0.8], 1), [p])).toBe(true);
+  });
+  it('refuses shares outside 0 … 1', () => {
+    expect(() => x.quantile(1.5)).toThrow(/quantile: q must be in 0 … 1/);
+  });
+});
+
+it('nanmean leaves NaN out', () => {
+  const x = tensor([
+    [1, Number.NaN, 5],
+    [2, 4, 6],
+  ]);
+  expect(data(x.nanmean())).toBeCloseTo(3.6, 6);
+  expect(data(x.nanmean(1, { keepdim: true }))).toEqual([[3], [4]]);
+});
+
+it('bucketize and isin', () => {
+  const edges = tensor([1, 3, 5]);
+  expect(
+    data(
+      bucketize(
+        tensor([
+          [0, 1],
+          [3, 9],
+        ]),
+        edges,
+      ),
+    ),
+  ).toEqual([
+    [0, 0],
+    [1, 3],
+  ]);
+  expect(data(bucketize(tensor([1, 3]), edges, { right: true }))).toEqual([1, 2]);
+  expect(data(isin(tensor([[1, 2, 3]]), tensor([3, 1])))).toEqual([[true, false, true]]);
+});
+
+it('rot90 turns from the first dim towards the second', () => {
+  const x = tensor([
+    [1, 2],
+    [3, 4],
+  ]);
+  const turns = [0, 1, 2, 3, -1].map(k => x.rot90(k).flatten().tolistSync());
+  expect(turns).toEqual([
+    [1, 2, 3, 4],
+    [2, 4, 1, 3],
+    [4, 3, 2, 1],
+    [3, 1, 4, 2],
+    [3, 1, 4, 2],
+  ]);
+});
+
+describe('draws in place', () => {
+  it.each<readonly [string, (t: Tensor, g: Generator) => Tensor, number, number]>([
+    ['uniform_', (t, generator) => t.uniform_(-1, 3, { generator }), 1, 4 / Math.sqrt(12)],
+    ['normal_', (t, generator) => t.normal_(2, 0.5, { generator }), 2, 0.5],
+    ['bernoulli_', (t, generator) => t.bernoulli_(0.2, { generator }), 0.2, 0.4],
+  ])('%s has its mean and deviation and repeats with its seed', (_, fill, mean, std) => {
+    const x = zeros([40_000]);
+    const view = x.narrow(0, 0, 3);
+    fill(x, new Generator(5));
+    expect(x.mean().itemSync()).toBeCloseTo(mean, 1);
+    expect(x.std().itemSync()).toBeCloseTo(std, 1);
+    expect(data(view)).toEqual(data(fill(zeros([40_000]), new Generator(5)).narrow(0, 0, 3)));
+  });
+});
