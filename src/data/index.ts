@@ -87,5 +87,6 @@ export {
   type WavesOptions,
 } from './sequences.ts';
 export { ravine, rosenbrock } from './surfaces.ts';
+export { readTar, type TarFile } from './tar.ts';
 export { serveWorker, workerInfo } from './worker.ts';
 export { datasetFrom, WorkerError } from './workers.ts';

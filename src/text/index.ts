@@ -15,6 +15,31 @@ export {
   type WindowOptions,
 } from './batches.ts';
 export { type BpeOptions, BpeTokenizer, type BpeTraining, type Merge } from './bpe.ts';
+export {
+  chinesePoems,
+  folds,
+  givenNames,
+  hotelReviews,
+  type ImdbOptions,
+  type ImdbReview,
+  imdb,
+  type LabelledText,
+  movieReviews,
+  type Poem,
+  type PoemCollection,
+  parsePoems,
+  parseReviews,
+  parseTsv,
+  readText,
+  type Split3,
+  type SplitFile,
+  splitReviews,
+  splitText,
+  sst2,
+  sstTrees,
+  tinyShakespeare,
+  waimaiReviews,
+} from './datasets.ts';
 export { fromHuggingFace, type HuggingFaceOptions } from './hugging-face.ts';
 export {
   type GenerateOptions,
@@ -36,6 +61,14 @@ export {
   type Tokenizer,
   WordTokenizer,
 } from './tokenizer.ts';
+export { type PhraseOptions, parseTrees, type SentimentTree, treePhrases } from './trees.ts';
 export { decodeUtf8, encodeUtf8, type Utf8Options, validLength } from './utf8.ts';
+export {
+  parseWordVectors,
+  readWordVectors,
+  type VectorFileOptions,
+  type VectorFormat,
+} from './vector-files.ts';
+export { cosine, type NearestOptions, type Neighbour, pca, WordVectors } from './vectors.ts';
 export { Vocab, type VocabOptions } from './vocab.ts';
 export { splitBert, type WordPieceEncoding, type WordPieceOptions, WordPieceTokenizer } from './wordpiece.ts';
