@@ -5,6 +5,7 @@
 import { FileError, show, ValueError } from '../base/errors.ts';
 import { isTensor } from '../tensor/operand.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { joined } from './bytes.ts';
 import {
   joinPath,
   listFolder,
@@ -15,7 +16,7 @@ import {
   type Source,
   writeFileAtomic,
 } from './files.node.ts';
-import { parseSafetensors, safetensorsBytes, safetensorsChunks } from './safetensors.ts';
+import { parseSafetensors, type Safetensors, safetensorsChunks } from './safetensors.ts';
 
 /** Tensors, numbers, texts, booleans, null, bigints, in lists and plain objects. undefined in an object is left out. */
 export type Tree = unknown;
@@ -89,21 +90,27 @@ function unpack(json: string, tensors: Readonly<Record<string, Tensor>>, file: s
 const damaged = (file: string, got: string): FileError =>
   new FileError('loadCheckpoint', `${file} must be a checkpoint of Tenon`, got, '');
 
-/** A checkpoint's bytes. */
-export function checkpointBytes(tree: Tree): Uint8Array {
+/** The pieces of a checkpoint's file, in order. */
+export function checkpointChunks(tree: Tree): Generator<Uint8Array> {
   const { json, tensors } = pack(tree);
-  return safetensorsBytes(tensors, { format: FORMAT, tree: json });
+  return safetensorsChunks(tensors, { format: FORMAT, tree: json });
 }
+/** A checkpoint's bytes. */
+export const checkpointBytes = (tree: Tree): Uint8Array => joined(checkpointChunks(tree));
 /** Writes a tree of tensors and plain data to a file, whole or not at all. Errors: FileError; the old file stays. */
 export async function saveCheckpointFile(path: string, tree: Tree): Promise<void> {
-  const { json, tensors } = pack(tree);
-  await writeFileAtomic(path, safetensorsChunks(tensors, { format: FORMAT, tree: json }));
+  await writeFileAtomic(path, checkpointChunks(tree));
 }
 /** Reads what `saveCheckpointFile` wrote. Errors: FileError for any other file. */
 export async function loadCheckpoint(source: Source): Promise<Tree> {
   const file = nameOf(source);
-  const { tensors, metadata } = parseSafetensors(await readBytes('loadCheckpoint', source), file);
-  if (metadata['format'] !== FORMAT) throw damaged(file, `format ${show(metadata['format'] ?? 'none')}`);
+  return treeOf(parseSafetensors(await readBytes('loadCheckpoint', source), file), file);
+}
+export const isCheckpoint = ({ metadata }: Safetensors): boolean => metadata['format'] === FORMAT;
+/** The tree in a file. Errors: FileError for other files. */
+export function treeOf(content: Safetensors, file: string): Tree {
+  const { tensors, metadata } = content;
+  if (!isCheckpoint(content)) throw damaged(file, `format ${show(metadata['format'] ?? 'none')}`);
   return unpack(metadata['tree'] ?? '', tensors, file);
 }
 

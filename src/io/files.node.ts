@@ -3,7 +3,7 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { crc32 as checksum, inflateRawSync } from 'node:zlib';
-import { FileError } from '../base/errors.ts';
+import { FileError, TenonError } from '../base/errors.ts';
 
 const text = (e: unknown): string => (e instanceof Error ? e.message : String(e));
 
@@ -52,6 +52,8 @@ export async function writeFileAtomic(
     await syncFolder(dirname(path));
   } catch (e) {
     await rm(part, { force: true }).catch(() => {});
+    // What cannot be written in the format says so itself.
+    if (e instanceof TenonError) throw e;
     throw new FileError('write', `${path} must be writable`, text(e), 'the old file, if any, is as it was');
   }
 }

@@ -6,7 +6,10 @@ export {
   loadCheckpoint,
   saveCheckpoint,
   saveCheckpointFile,
+  type Tree,
 } from './checkpoint.ts';
 export { readBytes, type Source, writeFileAtomic } from './files.node.ts';
+export { type Format, formatOf, load, loadTensors, save, tensorsOf } from './load.ts';
+export { npyBytes, npzBytes, npzChunks, parseNpy, parseNpz } from './npy.ts';
 export { parsePth, pthBytes, pthChunks } from './pth.ts';
 export { parseSafetensors, type Safetensors, safetensorsBytes, safetensorsChunks } from './safetensors.ts';
