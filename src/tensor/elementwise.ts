@@ -52,6 +52,12 @@ export class ElementwiseTensor extends TensorCore {
     if (options.rounding === 'trunc') return this.binary(ops.truncDiv, other);
     return this.binary(ops.div, other, true);
   }
+  /** this to the power of other in float64. */
+  floatPower(other: TensorLike): Tensor {
+    return me(this)
+      .to('float64')
+      .pow(isTensor(other) ? other.to('float64') : other);
+  }
   /** floor(this / other), Python's // */
   floorDivide(other: TensorLike): Tensor {
     return this.binary(ops.floorDiv, other);
@@ -466,6 +472,10 @@ export class ElementwiseTensor extends TensorCore {
 
   // ---- type and device -----------------------------------------------------------------------------------------------------
 
+  /** With the dtype of another tensor. */
+  typeAs(other: Tensor): Tensor {
+    return this.to(other.dtype);
+  }
   /** Converted to a dtype, moved to a device, or both; the tensor itself where nothing changes. */
   to(target: DType | string | { dtype?: DType; device?: string }): Tensor {
     const want =

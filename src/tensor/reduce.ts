@@ -178,6 +178,13 @@ export class ReduceTensor extends InplaceTensor {
   logsumexp(dim: Dims, options: { keepdim?: boolean } = {}): Tensor {
     return wrap(red.logsumexp(floatNode(me(this)), this.dimsOf('logsumexp', dim), options.keepdim ?? false));
   }
+  /** Slices along a dim whose p-norm exceeds `maxNorm` scaled down to it. */
+  renorm(p: number, dim: number, maxNorm: number): Tensor {
+    const d = normalizeDim('renorm', dim, this.ndim);
+    const others = this.shape.map((_, k) => k).filter(k => k !== d);
+    const size = this.norm(p, others, { keepdim: true });
+    return size.add(1e-7).reciprocal().mul(maxNorm).where(size.gt(maxNorm), 1).mul(wrap(this.node()));
+  }
   /**
    * The p-norm (Σ|x|ᵖ)^{1/p} over dims: p = 2 by default; Infinity, -Infinity, 0 and 'fro' as in PyTorch.
    * At a zero vector the gradient is 0.

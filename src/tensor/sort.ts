@@ -4,14 +4,29 @@ import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { normalizeDim } from '../base/shape.ts';
 import { argsort } from '../ir/ops/sort.ts';
 import { wrap } from './core.ts';
-import { hostData } from './create.ts';
+import { arange, hostData } from './create.ts';
 import { IndexTensor } from './indexing.ts';
-import { stack } from './movement.ts';
+import { cat, stack } from './movement.ts';
 import { recording } from './record.ts';
 import type { ValuesIndices } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
 
 const me = (t: unknown): Tensor => t as Tensor;
+
+export interface QuantileOptions {
+  readonly keepdim?: boolean;
+  /** Default 'linear'. */
+  readonly interpolation?: keyof typeof SHARE;
+}
+/** How much of its upper neighbour the value at a position takes. */
+const SHARE = {
+  linear: (at: number): number => at % 1,
+  lower: (): number => 0,
+  higher: (): number => 1,
+  midpoint: (): number => 0.5,
+  // Half rounds to the even position.
+  nearest: (at: number): number => (at % 1 === 0.5 ? Math.floor(at) % 2 : Math.round(at % 1)),
+};
 
 export class SortTensor extends IndexTensor {
   /** The positions that sort along a dim: int64, the last dim unless named. Stable; NaN counts as the largest. */
@@ -64,14 +79,37 @@ export class SortTensor extends IndexTensor {
     if (dim === undefined) return evenly(me(this), this.flatten().kthvalue(k, 0).values);
     return this.kthvalue(k, dim, options);
   }
+  /** The middle value (the lower one of two) of those that are not NaN: over all, or along a dim with its position. */
+  nanmedian(): Tensor;
+  nanmedian(dim: number, options?: { keepdim?: boolean }): ValuesIndices;
+  nanmedian(dim?: number, options: { keepdim?: boolean } = {}): Tensor | ValuesIndices {
+    if (dim === undefined) return this.flatten().nanmedian(0).values;
+    const sorted = this.sort(dim);
+    const there = me(this).eq(me(this)).sum(dim, { keepdim: true });
+    return pick(sorted, there.sub(1).div(2, { rounding: 'floor' }).clamp(0), dim, options);
+  }
+  /** The most frequent value along a dim, the smallest where several are, and its last position. */
+  mode(dim = -1, options: { keepdim?: boolean } = {}): ValuesIndices {
+    const d = normalizeDim('mode', dim, this.ndim);
+    if (this.ndim === 0) return this.sort();
+    const sorted = this.sort(d);
+    const n = this.shape[d]!;
+    const along = this.shape.map((_, k) => (k === d ? n : 1));
+    const place = arange(n, { device: this.device }).reshape(along);
+    const { values } = sorted;
+    // The first counts as a change or not: its place is 0.
+    const before = cat([values.narrow(d, 0, 1), values.narrow(d, 0, n - 1)], d);
+    const length = place.sub(values.ne(before).mul(place).cummax(d).values);
+    return pick(sorted, length.argmax(d, { keepdim: true }), d, options);
+  }
   /**
-   * The value below which the share q of all elements lies (or along a dim), linear between the two at q · (n − 1) in
-   * order; a list of q gives a leading dim. NaN where there is a NaN.
+   * The value below which the share q of all elements lies (or along a dim): between the two at q · (n − 1) in order, as
+   * `interpolation` says; a list of q gives a leading dim. NaN where there is a NaN.
    */
-  quantile(q: number | readonly number[], dim?: number, options: { keepdim?: boolean } = {}): Tensor {
+  quantile(q: number | readonly number[], dim?: number, options: QuantileOptions = {}): Tensor {
     if (typeof q !== 'number') return stack(q.map(v => this.quantile(v, dim, options)));
     if (dim === undefined) {
-      const value = this.flatten().quantile(q, 0);
+      const value = this.flatten().quantile(q, 0, { ...options, keepdim: false });
       return options.keepdim ? value.reshape(this.shape.map(() => 1)) : value;
     }
     const d = normalizeDim('quantile', dim, this.ndim);
@@ -83,9 +121,11 @@ export class SortTensor extends IndexTensor {
     const one = (i: number): Tensor => values.narrow(d, i, 1);
     // NaN stands last in order.
     const last = one(n - 1);
-    const value = one(Math.floor(at))
-      .lerp(one(Math.ceil(at)), at % 1)
-      .where(last.eq(last), Number.NaN);
+    const between = one(Math.floor(at)).lerp(
+      one(Math.ceil(at)),
+      SHARE[options.interpolation ?? 'linear'](at),
+    );
+    const value = between.where(last.eq(last), Number.NaN);
     return options.keepdim ? value : value.squeeze(d);
   }
   /** Distinct values in order, with counts and where each element went if asked for. Reads the data. */
@@ -160,6 +200,13 @@ export const bucketize = (values: Tensor, boundaries: Tensor, options: { right?:
 /** Whether each element is one of the test elements. Shape of x, bool. */
 export const isin = (x: Tensor, test: Tensor): Tensor => x.unsqueeze(-1).eq(test.flatten()).any(-1);
 
+/** The elements of a sorted tensor at a position along a dim. */
+function pick(s: ValuesIndices, at: Tensor, dim: number, options: { keepdim?: boolean }): ValuesIndices {
+  const [values, indices] = [s.values.gather(dim, at), s.indices.gather(dim, at)];
+  return options.keepdim
+    ? { values, indices }
+    : { values: values.squeeze(dim), indices: indices.squeeze(dim) };
+}
 /** A value of x whose gradient all elements equal to it share. */
 function evenly(x: Tensor, value: Tensor): Tensor {
   if (!x.requiresGrad) return value;

@@ -21,6 +21,16 @@ describe('quantile', () => {
     expect(x.quantile(0.3, undefined, { keepdim: true }).shape).toEqual([1, 1]);
     expect(x.quantile([0.1, 0.2], 1, { keepdim: true }).shape).toEqual([2, 2, 1]);
   });
+  it.each([
+    ['lower', [1, 1, 1, 1, 2, 2, 3, 3]],
+    ['higher', [1, 1, 1, 2, 2, 3, 3, 3]],
+    ['midpoint', [1, 1, 1, 1.5, 2, 2.5, 3, 3]],
+    ['nearest', [1, 1, 1, 2, 2, 2, 3, 3]],
+  ] as const)('can be the %s one', (interpolation, want) => {
+    const row = tensor([3, 1, 3, 2, 1]);
+    const shares = [0, 0.1, 0.125, 0.375, 0.5, 0.625, 0.9, 1];
+    expect(data(row.quantile(shares, undefined, { interpolation }))).toEqual(want);
+  });
   it('is NaN where there is one', () => {
     expect(
       data(
@@ -47,6 +57,35 @@ it('nanmean leaves NaN out', () => {
   ]);
   expect(data(x.nanmean())).toBeCloseTo(3.6, 6);
   expect(data(x.nanmean(1, { keepdim: true }))).toEqual([[3], [4]]);
+});
+
+it('mode is the smallest of the most frequent, nanmedian the lower middle', () => {
+  const both = (r: { values: Tensor; indices: Tensor }): unknown => [data(r.values), data(r.indices)];
+  expect(
+    both(
+      tensor([
+        [3, 1, 3, 2, 1],
+        [7, 8, 9, 1, 2],
+      ]).mode(1),
+    ),
+  ).toEqual([
+    [1, 1],
+    [4, 3],
+  ]);
+  expect(both(tensor([[5, Number.NaN, 5, 4, 4]]).nanmedian(1, { keepdim: true }))).toEqual([[[4]], [[4]]]);
+  expect(data(tensor([3, Number.NaN, 1]).nanmedian())).toBe(1);
+});
+
+it('renorm bounds the norms of slices, floatPower and typeAs convert', () => {
+  const x = tensor([
+    [0, 1, 2],
+    [0.3, 0.4, 0],
+  ]);
+  const rows = x.renorm(2, 0, 1).norm(2, 1).tolistSync() as number[];
+  expect(rows[0]).toBeCloseTo(1, 6);
+  expect(rows[1]).toBeCloseTo(0.5, 6);
+  expect(x.floatPower(2).dtype).toBe('float64');
+  expect(x.typeAs(tensor([true])).dtype).toBe('bool');
 });
 
 it('bucketize and isin', () => {
