@@ -61,6 +61,12 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     const { start, end, step } = named(args.length === 1 ? ['end'] : ['start', 'end', 'step'], args, rest);
     return tenon.arange((start ?? 0) as number, end as number, (step ?? 1) as number, dtypeOption(dtype));
   },
+  'mamba_ssm.selective_scan': (args, { return_last_state, ...kwargs }) => {
+    const call =
+      'u, delta, A, B, C, D, z, delta_bias, delta_softplus => F.selectiveScanWithState(u, delta, A, B, C, {D, z, delta_bias, delta_softplus})';
+    const { y, lastState } = run(call, args, kwargs) as { y: Tensor; lastState: Tensor };
+    return return_last_state ? [y, lastState] : y;
+  },
   slogdet: ([x]) => tenon.linalg.slogdet(x as Tensor),
   ...pooling('nn.functional.max_pool', 'maxPool', [
     'kernel_size',

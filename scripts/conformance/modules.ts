@@ -43,6 +43,8 @@ const CLASSES: Readonly<Record<string, string>> = {
     'ConvTranspose',
     'in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation => nn.ConvTranspose@d(in_channels, out_channels, kernel_size, {stride, padding, output_padding, groups, bias, dilation})',
   ),
+  'mamba_ssm.Mamba':
+    'd_model, d_state, d_conv, expand, dt_rank => nn.Mamba(d_model, {d_state, d_conv, expand, dt_rank})',
   ...perRank('ReflectionPad', 'nn.ReflectionPad@d(padding)'),
 };
 function perRank(name: string, entry: string): Record<string, string> {

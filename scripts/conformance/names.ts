@@ -298,6 +298,10 @@ export const CALLS: Readonly<Record<string, string>> = {
   'nn.init.xavier_normal_': 'init.xavierNormal_(tensor, {gain})',
   'nn.init.kaiming_uniform_': 'init.kaimingUniform_(tensor, {a, mode, nonlinearity})',
   'nn.init.kaiming_normal_': 'init.kaimingNormal_(tensor, {a, mode, nonlinearity})',
+  // state space models
+  'mamba_ssm.ssd_minimal_discrete':
+    'X, A, B, C, block_len, initial_states => F.stateSpaceDual(X, A, B, C, block_len, initial_states)',
+
   // functional: resampling
   'nn.functional.unfold': 'F.unfold(input, kernel_size, {dilation, padding, stride})',
   'nn.functional.fold': 'F.fold(input, output_size, kernel_size, {dilation, padding, stride})',

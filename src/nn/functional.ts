@@ -136,3 +136,10 @@ export {
   pixelUnshuffle,
 } from './functional/resample.ts';
 export { type EmbeddingOptions, embedding, embeddingBag, oneHot } from './functional/sparse.ts';
+export {
+  type SelectiveScanOptions,
+  selectiveScan,
+  selectiveScanWithState,
+  selectiveStep,
+  stateSpaceDual,
+} from './functional/ssm.ts';

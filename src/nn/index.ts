@@ -98,6 +98,7 @@ export {
   TripletMarginLoss,
   TripletMarginWithDistanceLoss,
 } from './loss.ts';
+export { Mamba, Mamba2, type Mamba2Options, type MambaOptions, type MambaState } from './mamba.ts';
 export { type Layer, Module, type NamedOptions } from './module.ts';
 export {
   BatchNorm1d,
