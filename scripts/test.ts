@@ -1,9 +1,10 @@
 // npm test: checks, sizes, all suites. The last line is `N passed, N failed`, summed over everything; each check counts
 // as one. Arguments go to vitest and leave out the checks: `npm test -- test/viz`.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CHECKS, type Check, root, runCheck } from './checks.ts';
 
 interface Counts {
@@ -67,13 +68,23 @@ function read(file: string): Report | null {
   }
 }
 
+/** Real data sets in their official formats, where the folder beside the project has them; nothing is downloaded. */
+function realData(): Record<string, string> {
+  const prepare = resolve(root, '../shared/data/prepare.mjs');
+  if (process.env['TENON_DATA'] !== undefined || !existsSync(prepare)) return {};
+  const folder = join(temp, 'data');
+  execFileSync(process.execPath, [prepare, folder], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return { TENON_DATA: folder };
+}
+
 try {
   if (filters.length === 0) {
     for (const c of CHECKS) check(c);
     check({ name: 'size', args: ['scripts/size.ts'] });
   }
-  suite('tests', {});
-  suite('tests that run alone: threads, package, browser', { TENON_SUITE: 'alone' });
+  const data = realData();
+  suite('tests', data);
+  suite('tests that run alone: threads, package, browser', { ...data, TENON_SUITE: 'alone' });
 } finally {
   rmSync(temp, { recursive: true, force: true });
 }

@@ -112,9 +112,10 @@ export class Mamba extends Module {
   }
   /** The state before the first token. */
   initialState(batch: number): MambaState {
+    const { dtype, device } = this.D;
     return {
-      conv: zeros([batch, this.dConv - 1, this.dInner]),
-      ssm: zeros([batch, this.dInner, this.dState]),
+      conv: zeros([batch, this.dConv - 1, this.dInner], { dtype, device }),
+      ssm: zeros([batch, this.dInner, this.dState], { dtype, device }),
     };
   }
   forward(x: Tensor): Tensor {
@@ -124,7 +125,7 @@ export class Mamba extends Module {
   forwardWithState(x: Tensor): { y: Tensor; state: MambaState } {
     checkInput('Mamba', x, this.dModel);
     const [u0, z] = this.in_proj(x).chunk(2, -1) as [Tensor, Tensor]; // (N, L, D) each
-    const before = zeros([x.shape[0]!, this.dConv - 1, this.dInner], { device: x.device });
+    const before = this.initialState(x.shape[0]!).conv; // (N, W − 1, D)
     const u = silu(causalConv(u0, this.conv1d, before)); // (N, L, D)
     const { dt, B, C } = this.selected(u);
     const swap = (t: Tensor): Tensor => t.transpose(1, 2);
@@ -230,9 +231,10 @@ export class Mamba2 extends Module {
   /** The state before the first token. */
   initialState(batch: number): MambaState {
     const mixed = this.dInner + 2 * this.groups * this.dState;
+    const { dtype, device } = this.D;
     return {
-      conv: zeros([batch, this.dConv - 1, mixed]),
-      ssm: zeros([batch, this.heads, this.headDim, this.dState]),
+      conv: zeros([batch, this.dConv - 1, mixed], { dtype, device }),
+      ssm: zeros([batch, this.heads, this.headDim, this.dState], { dtype, device }),
     };
   }
   forward(x: Tensor): Tensor {
@@ -256,7 +258,9 @@ export class Mamba2 extends Module {
     const chunk = Math.min(this.chunkSize, Math.max(L, 1));
     const extra = (chunk - (L % chunk)) % chunk;
     const filled = (t: Tensor): Tensor =>
-      extra === 0 ? t : cat([t, zeros([N, extra, ...t.shape.slice(2)], { device: t.device })], 1);
+      extra === 0
+        ? t
+        : cat([t, zeros([N, extra, ...t.shape.slice(2)], { dtype: t.dtype, device: t.device })], 1);
     const decay = dt.mul(this.A_log.exp().neg()); // (N, L, H)
     const { Y, finalState } = stateSpaceDual(
       filled(X.mul(dt.unsqueeze(-1))),

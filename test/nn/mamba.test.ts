@@ -109,6 +109,11 @@ describe.each<[string, () => nn.Mamba | nn.Mamba2]>([
     for (const [name, p] of block.namedParameters())
       expect(p.grad!.abs().max().itemSync(), name).toBeGreaterThan(0);
   });
+  it('computes in float64 when its parameters do', () => {
+    const double = make().double();
+    const z = randn([1, 5, 8], { dtype: 'float64' });
+    expect((double as nn.Mamba)(z).dtype).toBe('float64');
+  });
   it('refuses another width', () => {
     expect(() => block(randn([2, 11, 7]))).toThrow(/x must be \(batch, length, 8\)/);
   });

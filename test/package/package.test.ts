@@ -53,7 +53,12 @@ it('holds what a user needs and nothing else', () => {
   expect(readdirSync(join(project, 'node_modules')).filter(f => !f.startsWith('.'))).toEqual(['tenon']);
   const top = readdirSync(installed).sort();
   expect(top).toEqual(expect.arrayContaining(['LICENSE', 'dist', 'package.json']));
-  expect(top.filter(f => !['LICENSE', 'dist', 'package.json'].includes(f) && !/^README/.test(f))).toEqual([]);
+  const known = ['LICENSE', 'dist', 'package.json', 'weights'];
+  expect(top.filter(f => !known.includes(f) && !/^README/.test(f))).toEqual([]);
+  // What `tenon eval RECIPE` measures.
+  const weights = readdirSync(join(installed, 'weights'));
+  expect(weights).toContain('mnist-mlp.safetensors');
+  expect(weights.filter(f => !f.endsWith('.safetensors'))).toEqual([]);
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   expect(dependencies ?? {}).toEqual({});
 });

@@ -79,7 +79,10 @@ export function selectiveScanWithState(
   let y = h.mul(perState('C', C)).sum(-1); // (N, D, L)
   if (options.D !== undefined) y = y.add(u.mul(options.D.unsqueeze(-1)));
   if (options.z !== undefined) y = y.mul(silu(options.z));
-  return { y, lastState: L === 0 ? zeros([N, D, S]) : h.select(2, L - 1) };
+  return {
+    y,
+    lastState: L === 0 ? zeros([N, D, S], { dtype: u.dtype, device: u.device }) : h.select(2, L - 1),
+  };
 }
 /**
  * One step of the selective scan: the new state and y. Shapes: state (N, D, S), u and delta (N, D), A (D, S), B and C
@@ -146,7 +149,7 @@ export function stateSpaceDual(
   const total = sums.narrow(-1, chunk - 1, 1); // (N, H, K, 1)
   const left = total.sub(sums).exp().unsqueeze(-1); // (N, H, K, Q, 1)
   const added = x.mT.matmul(b.mul(left)); // (N, H, K, P, S)
-  const first = initialState ?? zeros([N, H, P, S], { device: X.device });
+  const first = initialState ?? zeros([N, H, P, S], { dtype: X.dtype, device: X.device });
   sized(op, 'initialState', first, [N, H, P, S]);
   const inputs = cat([first.unsqueeze(2), added], 2); // (N, H, K + 1, P, S)
   const decays = cat([total.narrow(2, 0, 1).mul(0), total], 2)
