@@ -6,9 +6,10 @@ import { firstCall } from './first-call.ts';
 import { growth } from './growth.ts';
 import { type Measured, start } from './libraries.ts';
 import { duration, machine, median, type Row, round, save, table, writeWhole } from './report.ts';
+import { transforms } from './transforms.ts';
 import { SUBJECTS, type Workload } from './workloads.ts';
 
-const ALONE = ['growth', 'first-call'];
+const ALONE = ['growth', 'first-call', 'transforms'];
 const all = [...Object.keys(SUBJECTS), ...ALONE];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -42,7 +43,12 @@ const rows: Row[] = [];
 
 if (subjects.includes('first-call')) saved['first-call'] = firstCall();
 
-if (subjects.some(s => s !== 'first-call')) {
+if (subjects.includes('transforms')) {
+  console.log('\ntransforms');
+  saved['transforms'] = await transforms(rounds);
+  rows.push(...(saved['transforms'] as Row[]));
+}
+if (subjects.some(s => s !== 'first-call' && s !== 'transforms')) {
   const { tenon, peers, absent } = await start(threads);
   const everyone = [...tenon, ...peers];
   for (const l of everyone) console.log(`  ${l.name.padEnd(10)} ${l.setting}`);

@@ -21,7 +21,7 @@ const MAY: Record<string, readonly string[]> = {
   optim: ['base', 'ir', 'tensor'],
   data: ['base', 'tensor', 'platform.ts'],
   io: ['base', 'tensor'],
-  vision: ['base', 'tensor', 'nn', 'data', 'io'],
+  vision: ['base', 'tensor', 'nn', 'data', 'io', 'platform.ts'],
   text: ['base', 'tensor', 'nn', 'data', 'io', 'platform.ts'],
   onnx: ['base', 'tensor', 'nn', 'io'],
   train: ['base', 'tensor', 'nn', 'optim', 'data', 'io'],

@@ -1,11 +1,21 @@
 // What a loader draws from: data sets by index, streams, and data sets made of other data sets.
 // In: tensors, arrays, the user's own class. Out: samples. Not its job: order, batches, files.
 
-import { show, showShape, ValueError } from '../base/errors.ts';
+import { type FileError, show, showShape, ValueError } from '../base/errors.ts';
 import { defaultGenerator, type Generator } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { shuffled } from './draws.ts';
 import { type ArrayData, RowStore } from './rows.ts';
+
+/** What a loader tells a data set that fetches a whole batch. */
+export interface BatchContext {
+  /** What is random in the k-th sample of the batch draws from this. */
+  random(k: number): Generator;
+  /**
+   * Told of the k-th sample that cannot be read, which is then left out; where it is missing the error is thrown.
+   */
+  readonly skip?: (k: number, error: FileError) => void;
+}
 
 /** Samples by index, as `torch.utils.data.Dataset`: `get(i)` for `__getitem__`, `length` for `__len__`. */
 export abstract class Dataset<T> {
@@ -16,8 +26,11 @@ export abstract class Dataset<T> {
    * workers, and a run that was resumed, see the same samples.
    */
   abstract get(index: number, random?: Generator): T | Promise<T>;
-  /** Several samples as the batch that `defaultCollate` would make of them, where that is faster than one by one. */
-  getBatch?(indices: ArrayLike<number>): unknown;
+  /**
+   * Several samples as the batch that `defaultCollate` would make of them, where that is faster than one by one; null
+   * where all were left out.
+   */
+  getBatch?(indices: ArrayLike<number>, context?: BatchContext): unknown;
 }
 
 /** Samples in the order in which they come: `*[Symbol.iterator]()` or `async *[Symbol.asyncIterator]()`. */
@@ -79,14 +92,18 @@ export class TensorDataset<T extends readonly (Tensor | ArrayData)[]> extends Da
 export class Subset<T> extends Dataset<T> {
   readonly dataset: Dataset<T>;
   readonly indices: ArrayLike<number>;
-  override readonly getBatch?: (indices: ArrayLike<number>) => unknown;
+  override readonly getBatch?: (indices: ArrayLike<number>, context?: BatchContext) => unknown;
 
   constructor(dataset: Dataset<T>, indices: ArrayLike<number>) {
     super();
     this.dataset = dataset;
     this.indices = indices;
     if (dataset.getBatch !== undefined)
-      this.getBatch = rows => dataset.getBatch!(Array.from(rows, i => this.inner(i)));
+      this.getBatch = (rows, context) =>
+        dataset.getBatch!(
+          Array.from(rows, i => this.inner(i)),
+          context,
+        );
   }
   private inner(index: number): number {
     checkIndex('Subset', index, this.length);

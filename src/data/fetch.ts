@@ -1,6 +1,7 @@
 // Fetching one batch: the part of a loader that runs in the program's thread or in a worker alike.
 // In: a data set and which samples. Out: the batch, or a Promise of it where a sample has to be waited for.
 
+import { FileError } from '../base/errors.ts';
 import { threefry2x32 } from '../base/rng.ts';
 import { Generator } from '../tensor/random.ts';
 import { defaultCollate } from './collate.ts';
@@ -12,6 +13,8 @@ export interface Job {
   /** Place in the epoch of its first sample. */
   readonly place: number;
   readonly seed: number;
+  /** Leave out samples whose files cannot be read. */
+  readonly skip: boolean;
 }
 
 /** A seed of 53 bits: the n-th that follows from another seed. */
@@ -27,17 +30,42 @@ export const orderGenerator = (seed: number): Generator => new Generator(derived
 export const sampleGenerator = (seed: number, place: number): Generator =>
   new Generator(derivedSeed(seed, place + 1));
 
-export function fetchSamples<T>(dataset: Dataset<T>, { indices, place, seed }: Job): T[] | Promise<T[]> {
-  const samples = Array.from(indices, (index, k) => dataset.get(index, sampleGenerator(seed, place + k)));
-  return samples.some(s => s instanceof Promise) ? Promise.all(samples) : (samples as T[]);
+/** The samples of a job; those that cannot be read are told to `skipped` and left out, where the job says so. */
+export function fetchSamples<T>(dataset: Dataset<T>, job: Job, skipped: string[]): T[] | Promise<T[]> {
+  const { indices, place, seed, skip } = job;
+  const leave = (e: unknown): typeof MISSING => {
+    if (!skip || !(e instanceof FileError)) throw e;
+    skipped.push(e.message);
+    return MISSING;
+  };
+  const samples = Array.from(indices, (index, k) => {
+    try {
+      const sample = dataset.get(index, sampleGenerator(seed, place + k));
+      return skip && sample instanceof Promise ? sample.catch(leave) : sample;
+    } catch (e) {
+      return leave(e);
+    }
+  });
+  const whole = (list: readonly unknown[]): T[] => list.filter(s => s !== MISSING) as T[];
+  return samples.some(s => s instanceof Promise) ? Promise.all(samples).then(whole) : whole(samples);
 }
+const MISSING = Symbol('a sample that cannot be read');
+
+/** The batch of a job; null where all of its samples were left out. */
 export function fetchBatch<T, B>(
   dataset: Dataset<T>,
   job: Job,
   collate: ((samples: T[]) => B) | undefined,
-): B | Promise<B> {
-  if (collate === undefined && dataset.getBatch !== undefined) return dataset.getBatch(job.indices) as B;
-  const samples = fetchSamples(dataset, job);
+  skipped: string[],
+): B | null | Promise<B | null> {
+  const { indices, place, seed, skip } = job;
+  if (collate === undefined && dataset.getBatch !== undefined)
+    return dataset.getBatch(indices, {
+      random: k => sampleGenerator(seed, place + k),
+      ...(skip ? { skip: (_, e) => skipped.push(e.message) } : {}),
+    }) as B | null;
+  const samples = fetchSamples(dataset, job, skipped);
   const join = collate ?? (defaultCollate as unknown as (samples: T[]) => B);
-  return samples instanceof Promise ? samples.then(join) : join(samples);
+  const joined = (list: T[]): B | null => (list.length === 0 ? null : join(list));
+  return samples instanceof Promise ? samples.then(joined) : joined(samples);
 }

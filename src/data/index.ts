@@ -6,6 +6,7 @@ import '../platform.ts';
 export { type Collated, defaultCollate, type PadOptions, padSequence } from './collate.ts';
 export { type ColumnType, type CsvOptions, parseCsv, readTable, Table } from './csv.ts';
 export {
+  type BatchContext,
   ChainDataset,
   ConcatDataset,
   Dataset,

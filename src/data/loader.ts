@@ -36,6 +36,11 @@ export interface DataLoaderOptions<T, B> {
   readonly numWorkers?: number;
   /** Batches that each worker fetches ahead. Default 2. */
   readonly prefetchFactor?: number;
+  /**
+   * Leave out samples whose files cannot be read (a FileError) and count them in `skipped`. Default false: the error is
+   * thrown.
+   */
+  readonly skipDamaged?: boolean;
 }
 
 /** Where a loader stands: plain JSON. */
@@ -57,6 +62,8 @@ interface Run {
   readonly seed: number;
   /** Batches to leave out: they were handed out before. */
   readonly from: number;
+  /** What is said about samples that are left out. */
+  readonly skipped: string[];
 }
 
 const isSampler = (s: object): s is Sampler => 'order' in s;
@@ -84,6 +91,9 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
   private readonly collate: ((samples: T[]) => B) | undefined;
   private readonly numWorkers: number;
   private readonly prefetchFactor: number;
+  private readonly skipDamaged: boolean;
+  /** What was said about the samples that this epoch (or the last one) left out, one text each. */
+  skipped: readonly string[] = [];
   private pool: WorkerPool | null = null;
   private readonly generator: Generator | null;
   /** Null for a stream. */
@@ -111,6 +121,7 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
     this.collate = options.collate;
     this.numWorkers = numWorkers;
     this.prefetchFactor = prefetchFactor;
+    this.skipDamaged = options.skipDamaged ?? false;
     this.generator = options.generator ?? null;
     this.batchSampler = batchSamplerOf(dataset, options, batchSize, dropLast);
   }
@@ -132,7 +143,7 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
         this.refuseSync('a Promise');
       }
       this.advance(run);
-      yield batch;
+      if (batch !== null) yield batch;
     }
     this.end(run);
   }
@@ -142,7 +153,7 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
     for await (const batch of this.numWorkers > 0 ? this.fromWorkers(run) : this.asyncPieces(run)) {
       await yieldSometimes();
       this.advance(run);
-      yield batch;
+      if (batch !== null) yield batch;
     }
     this.end(run);
   }
@@ -196,7 +207,9 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
       this.batch = 0;
     }
     this.restored = false;
-    this.current = { epoch: this.epoch, seed: this.seed!, from: this.batch };
+    const skipped: string[] = [];
+    this.skipped = skipped;
+    this.current = { epoch: this.epoch, seed: this.seed!, from: this.batch, skipped };
     return this.current;
   }
   private advance(run: Run): void {
@@ -213,17 +226,18 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
   // ---- batches ---------------------------------------------------------------------------------------------------------
 
   private *jobs({ epoch, seed, from }: Run): Iterable<Job> {
+    const skip = this.skipDamaged;
     let batch = 0;
     let place = 0;
     for (const indices of this.batchSampler!.batches(orderGenerator(seed), epoch)) {
-      if (batch++ >= from) yield { indices, place, seed };
+      if (batch++ >= from) yield { indices, place, seed, skip };
       place += indices.length;
     }
   }
-  private *pieces(run: Run): Iterable<B | Promise<B>> {
+  private *pieces(run: Run): Iterable<B | null | Promise<B | null>> {
     const dataset = this.source;
     if (!isIterableDataset(dataset)) {
-      for (const job of this.jobs(run)) yield fetchBatch(dataset, job, this.collate);
+      for (const job of this.jobs(run)) yield fetchBatch(dataset, job, this.collate, run.skipped);
       return;
     }
     if (dataset[Symbol.iterator] === undefined) this.refuseSync('an asynchronous stream');
@@ -231,7 +245,7 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
     for (const sample of dataset as Iterable<T>) if (chunks.add(sample)) yield this.join(chunks.take());
     if (chunks.rest && !this.dropLast) yield this.join(chunks.take());
   }
-  private async *asyncPieces(run: Run): AsyncIterable<B> {
+  private async *asyncPieces(run: Run): AsyncIterable<B | null> {
     const dataset = this.source;
     if (!isIterableDataset(dataset) || dataset[Symbol.asyncIterator] === undefined) {
       yield* this.pieces(run);
@@ -242,7 +256,7 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
       if (chunks.add(sample)) yield this.join(chunks.take());
     if (chunks.rest && !this.dropLast) yield this.join(chunks.take());
   }
-  private async *fromWorkers(run: Run): AsyncIterable<B> {
+  private async *fromWorkers(run: Run): AsyncIterable<B | null> {
     const { source: dataset, batchSize, dropLast, collate } = this;
     if (this.pool === null) {
       this.pool = new WorkerPool(dataset, this.numWorkers, this.prefetchFactor);
@@ -250,15 +264,16 @@ export class DataLoader<T, B = Collated<T>, D extends object = Dataset<T> | Iter
     }
     const { pool } = this;
     const raw = collate !== undefined;
+    const joined = (samples: T[]): B | null => (samples.length === 0 ? null : collate!(samples));
     const stream = isIterableDataset(dataset);
     const found = stream
       ? pool.stream({ seed: run.seed, batchSize, dropLast, raw })
-      : pool.batches(this.jobs(run), raw);
+      : pool.batches(this.jobs(run), raw, run.skipped);
     let skip = stream ? run.from : 0;
     try {
       for await (const batch of found) {
         if (skip-- > 0) continue;
-        yield raw ? collate(batch as T[]) : (batch as B);
+        yield raw ? joined(batch as T[]) : (batch as B | null);
       }
     } catch (e) {
       if (e instanceof WorkerError && this.pool === pool) this.close();

@@ -37,6 +37,8 @@ export interface Reply {
   readonly value?: unknown;
   /** The stream is over. */
   readonly done?: boolean;
+  /** What was said about samples that were left out. */
+  readonly skipped?: readonly string[];
   readonly error?: string;
 }
 

@@ -53,7 +53,9 @@ export function serveWorker(port: Port): void {
     const d = (await dataset) as Dataset<unknown>;
     // What draws from the default stream repeats too, whichever worker does it.
     defaultGenerator.manualSeed(sampleGenerator(job.seed, job.place).seed);
-    return { value: await (raw ? fetchSamples(d, job) : fetchBatch(d, job, undefined)) };
+    const skipped: string[] = [];
+    const value = await (raw ? fetchSamples(d, job, skipped) : fetchBatch(d, job, undefined, skipped));
+    return { value, ...(skipped.length > 0 ? { skipped } : {}) };
   };
   const handle = async (r: Request): Promise<void> => {
     if (r.kind === 'open') {

@@ -46,12 +46,14 @@ class Remote {
     });
     this.thread.post({ kind: 'open', origin, id, count, folder: dataFolder() });
   }
-  private take({ ticket, error, done, value }: Reply): void {
+  private take({ ticket, error, done, skipped, value }: Reply): void {
     const p = this.pending.get(ticket);
     this.pending.delete(ticket);
     if (this.pending.size === 0) this.thread.hold(false);
-    if (error === undefined) p?.resolve(done ? END : unpack(value));
-    else
+    if (error === undefined) {
+      const batch = done ? END : unpack(value);
+      p?.resolve(skipped === undefined ? batch : new Thinned(batch, skipped));
+    } else
       p?.reject(
         new WorkerError('DataLoader', 'a worker must fetch its samples', `the error below\n${error}`, ''),
       );
@@ -82,6 +84,15 @@ class Remote {
   }
 }
 const END = Symbol('end of the stream');
+/** A batch from which samples were left out. */
+class Thinned {
+  readonly batch: unknown;
+  readonly skipped: readonly string[];
+  constructor(batch: unknown, skipped: readonly string[]) {
+    this.batch = batch;
+    this.skipped = skipped;
+  }
+}
 
 export class WorkerPool {
   private readonly remotes: readonly Remote[];
@@ -100,8 +111,11 @@ export class WorkerPool {
     this.remotes = Array.from({ length: count }, (_, id) => new Remote(origin, id, count));
     this.ahead = count * prefetchFactor;
   }
-  /** The batches of the jobs, in their order; each is fetched by the worker that has least to do. */
-  async *batches(jobs: Iterable<Job>, raw: boolean): AsyncGenerator<unknown> {
+  /**
+   * The batches of the jobs, in their order; each is fetched by the worker that has least to do. What is said about
+   * samples that were left out comes into `skipped` with the batch.
+   */
+  async *batches(jobs: Iterable<Job>, raw: boolean, skipped: string[]): AsyncGenerator<unknown> {
     const queue: Promise<unknown>[] = [];
     const todo = jobs[Symbol.iterator]();
     const fill = (): void => {
@@ -112,7 +126,11 @@ export class WorkerPool {
         queue.push(free.ask({ kind: 'batch', job: { ...job, indices: Int32Array.from(job.indices) }, raw }));
       }
     };
-    for (fill(); queue.length > 0; fill()) yield await queue.shift();
+    for (fill(); queue.length > 0; fill()) {
+      const got = await queue.shift();
+      if (got instanceof Thinned) skipped.push(...got.skipped);
+      yield got instanceof Thinned ? got.batch : got;
+    }
   }
   /** The batches of the workers' streams, one of each in turn until all are over. */
   async *stream(s: Stream): AsyncGenerator<unknown> {

@@ -16,6 +16,10 @@ export interface PickleRules {
   readonly global: (name: string) => Global;
   /** What an object that lies outside of the pickle is, such as the memory of a tensor. */
   readonly persistent: (id: unknown) => unknown;
+  /** Python 2 had one kind for texts and bytes: what its strings become. Default 'text'. */
+  readonly strings?: 'text' | 'bytes';
+  /** Gives an object that a call made its state; false where it takes none. */
+  readonly build?: (of: unknown, state: unknown) => boolean;
   readonly bad: Bad;
 }
 
@@ -86,6 +90,9 @@ class Machine {
     } catch (e) {
       throw e instanceof TypeError ? this.rules.bad('texts are UTF-8', `other bytes before ${this.at}`) : e;
     }
+  }
+  string(n: number): string | Uint8Array {
+    return this.rules.strings === 'bytes' ? this.data(n) : this.text(n);
   }
   line(): string {
     const end = this.bytes.indexOf(10, this.at);
@@ -168,10 +175,11 @@ class Machine {
       throw this.odd(`a call of ${isGlobal(callee) ? callee.name : show(callee)}`);
     this.push(call(args));
   }
-  /** Attributes of a dict, such as the _metadata of a state dict, are left out; nothing else has any. */
+  /** Attributes of a dict, such as the _metadata of a state dict, are left out; nothing else of PyTorch has any. */
   build(): void {
-    this.pop();
+    const state = this.pop();
     const of = this.top();
+    if (this.rules.build?.(of, state)) return;
     if (!(of instanceof Map)) throw this.odd(`attributes of ${show(of)}`);
   }
   stackGlobal(): void {
@@ -218,8 +226,8 @@ const OPCODES: Readonly<Record<number, (m: Machine) => void>> = {
   139: m => m.push(m.long(m.u32())),
   71: m => m.push(m.f64()),
   // BINSTRING, SHORT_BINSTRING, BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
-  84: m => m.push(m.text(m.u32())),
-  85: m => m.push(m.text(m.u8())),
+  84: m => m.push(m.string(m.u32())),
+  85: m => m.push(m.string(m.u8())),
   88: m => m.push(m.text(m.u32())),
   140: m => m.push(m.text(m.u8())),
   141: m => m.push(m.text(m.u64())),

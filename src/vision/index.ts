@@ -1,0 +1,28 @@
+// tenon/vision: pictures, their transforms and data sets.
+
+import '../platform.ts';
+
+export { decodeImage, encodeImage, readImage, writeImage } from './codec.node.ts';
+export type { DecodeOptions, EncodeOptions, ImageFormat } from './codec.ts';
+export {
+  CIFAR10,
+  CIFAR100,
+  type CifarOptions,
+  type CifarSet,
+  cifar10,
+  cifar100,
+  parseCifar,
+} from './datasets/cifar.ts';
+export { fashionMnistImages, type ImagesOptions, mnistImages } from './datasets/grey.ts';
+export {
+  ImageDataset,
+  type ImageSource,
+  type SplitTransforms,
+  type TrainEvalOptions,
+  trainAndTest,
+  trainEvalSplit,
+} from './datasets/image-dataset.ts';
+export { ImageFolder, type ImageFolderOptions, imageFolders } from './datasets/image-folder.ts';
+export { MemorySource } from './datasets/memory-source.ts';
+export { BoundingBoxes, type BoxFormat, Image, Mask } from './image.ts';
+export * as transforms from './transforms.ts';

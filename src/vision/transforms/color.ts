@@ -1,0 +1,185 @@
+// Colours: jitter, grey, and the single steps of automatic augmentation by chance.
+
+import { show, ValueError } from '../../base/errors.ts';
+import type { Image } from '../image.ts';
+import {
+  adjustBrightness,
+  adjustContrast,
+  adjustHue,
+  adjustSaturation,
+  adjustSharpness,
+  autocontrast,
+  equalize,
+  grayscale,
+  invert,
+  posterize,
+  solarize,
+  toChannels,
+} from '../raster/color.ts';
+import type { Draw } from './draw.ts';
+import { Colour, checkRange, checkShare } from './transform.ts';
+
+type Factor = number | readonly [number, number];
+export interface ColorJitterOptions {
+  /** Factors in [max(0, 1 − v), 1 + v], or [low, high]. Default: none. */
+  readonly brightness?: Factor;
+  readonly contrast?: Factor;
+  readonly saturation?: Factor;
+  /** Turns of the colour circle in [−v, v], v ≤ 0.5, or [low, high]. Default: none. */
+  readonly hue?: Factor;
+}
+type Step = (x: Image) => Image;
+const ADJUST = {
+  brightness: adjustBrightness,
+  contrast: adjustContrast,
+  saturation: adjustSaturation,
+  hue: adjustHue,
+} as const;
+
+/** Brightness, contrast, saturation and hue by random factors, in random order. */
+export class ColorJitter extends Colour<readonly Step[]> {
+  readonly random = true;
+  private readonly ranges: readonly (readonly [keyof typeof ADJUST, readonly [number, number]])[];
+  constructor(options: ColorJitterOptions = {}) {
+    super();
+    this.ranges = (Object.keys(ADJUST) as (keyof typeof ADJUST)[]).flatMap(name => {
+      const v = options[name];
+      return v === undefined || v === 0 ? [] : [[name, jitterRange(name, v)] as const];
+    });
+  }
+  protected override choose(draw: Draw): readonly Step[] {
+    const order = draw.order(this.ranges.length);
+    return order.map(i => {
+      const [name, range] = this.ranges[i]!;
+      const factor = draw.uniform(...range);
+      return x => ADJUST[name](x, factor);
+    });
+  }
+  protected override paint(x: Image, steps: readonly Step[]): Image {
+    return steps.reduce((y, step) => step(y), x);
+  }
+}
+function jitterRange(name: keyof typeof ADJUST, v: Factor): readonly [number, number] {
+  const hue = name === 'hue';
+  const [low, high] =
+    typeof v !== 'number' ? checkRange('ColorJitter', name, v) : hue ? [-v, v] : [Math.max(0, 1 - v), 1 + v];
+  const [least, most] = hue ? [-0.5, 0.5] : [0, Number.POSITIVE_INFINITY];
+  const negative = typeof v === 'number' && v < 0;
+  if (!negative && low >= least && high <= most) return [low, high];
+  throw new ValueError(
+    'ColorJitter',
+    hue ? 'hue must be in 0 … 0.5, or [low, high] in -0.5 … 0.5' : `${name} must be >= 0`,
+    show(v),
+    '',
+  );
+}
+
+/** Grey in one channel, or the same grey in three. */
+export class Grayscale extends Colour<1 | 3> {
+  readonly random = false;
+  private readonly channels: 1 | 3;
+  constructor(options: { readonly numOutputChannels?: 1 | 3 } = {}) {
+    super();
+    this.channels = options.numOutputChannels ?? 1;
+    if (this.channels !== 1 && this.channels !== 3)
+      throw new ValueError('Grayscale', 'numOutputChannels must be 1 or 3', show(this.channels), '');
+  }
+  protected override choose(): 1 | 3 {
+    return this.channels;
+  }
+  protected override paint(x: Image, channels: 1 | 3): Image {
+    return grayscale(x, channels);
+  }
+}
+/** Pictures with three channels, whatever they had. */
+export class RGB extends Colour<true> {
+  readonly random = false;
+  protected override choose(): true {
+    return true;
+  }
+  protected override paint(x: Image): Image {
+    return toChannels(x, 3);
+  }
+}
+
+/** With probability p. */
+abstract class ByChance extends Colour<true> {
+  readonly random = true;
+  readonly p: number;
+  constructor(p: number) {
+    super();
+    this.p = checkShare(new.target.name, 'p', p);
+  }
+  protected override choose(draw: Draw): true | null {
+    return draw.chance(this.p) || null;
+  }
+}
+/** Grey with probability p, in as many channels as before. */
+export class RandomGrayscale extends ByChance {
+  constructor(p = 0.1) {
+    super(p);
+  }
+  protected override paint(x: Image): Image {
+    return grayscale(x, x.channels === 1 ? 1 : 3);
+  }
+}
+/** The negative with probability p. */
+export class RandomInvert extends ByChance {
+  constructor(p = 0.5) {
+    super(p);
+  }
+  protected override paint(x: Image): Image {
+    return invert(x);
+  }
+}
+/** Keeps the upper `bits` of each byte with probability p. */
+export class RandomPosterize extends ByChance {
+  private readonly bits: number;
+  constructor(bits: number, p = 0.5) {
+    super(p);
+    this.bits = bits;
+  }
+  protected override paint(x: Image): Image {
+    return posterize(x, this.bits);
+  }
+}
+/** Inverts values from `threshold` on with probability p. */
+export class RandomSolarize extends ByChance {
+  private readonly threshold: number;
+  constructor(threshold: number, p = 0.5) {
+    super(p);
+    this.threshold = threshold;
+  }
+  protected override paint(x: Image): Image {
+    return solarize(x, this.threshold);
+  }
+}
+/** Sharpness by `factor` (0 smooth, 1 as it is) with probability p. */
+export class RandomAdjustSharpness extends ByChance {
+  private readonly factor: number;
+  constructor(factor: number, p = 0.5) {
+    super(p);
+    this.factor = factor;
+  }
+  protected override paint(x: Image): Image {
+    return adjustSharpness(x, this.factor);
+  }
+}
+/** Stretches each channel to 0 … 255 with probability p. */
+export class RandomAutocontrast extends ByChance {
+  constructor(p = 0.5) {
+    super(p);
+  }
+  protected override paint(x: Image): Image {
+    return autocontrast(x);
+  }
+}
+/** Makes the values of each channel about equally frequent with probability p. */
+export class RandomEqualize extends ByChance {
+  constructor(p = 0.5) {
+    super(p);
+  }
+  protected override paint(x: Image): Image {
+    return equalize(x);
+  }
+}
