@@ -47,7 +47,7 @@ const common: BuildOptions = {
 const forBrowser: BuildOptions = { ...common, platform: 'browser', plugins: [browserPlatform, leanRecords] };
 
 /** Packages that are loaded where they are installed. */
-const OPTIONAL = ['@huggingface/tokenizers'];
+const OPTIONAL = ['@huggingface/tokenizers', 'sharp'];
 
 async function bundles(): Promise<void> {
   const chunks = { splitting: true, chunkNames: 'chunk-[hash]' };

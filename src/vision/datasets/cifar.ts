@@ -37,6 +37,7 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 const five = (f: (i: number) => string): readonly string[] => [1, 2, 3, 4, 5].map(f);
 const ADDRESS = 'https://www.cs.toronto.edu/~kriz/';
 
+/** What is known of CIFAR-10: pixel statistics, classes, files. */
 export const CIFAR10: CifarSet = {
   name: 'CIFAR-10',
   mean: [0.4914, 0.4822, 0.4465],
@@ -59,6 +60,7 @@ export const CIFAR10: CifarSet = {
     test: ['test_batch'],
   },
 };
+/** What is known of CIFAR-100. */
 export const CIFAR100: CifarSet = {
   name: 'CIFAR-100',
   mean: [0.5071, 0.4865, 0.4409],

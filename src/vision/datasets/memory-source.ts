@@ -13,6 +13,7 @@ export interface MemoryPictures {
   /** Height, width, channels. */
   readonly shape: readonly [number, number, number];
 }
+/** Pictures of one size that lie in memory side by side. */
 export class MemorySource implements ImageSource {
   private readonly set: MemoryPictures;
   constructor(set: MemoryPictures) {
