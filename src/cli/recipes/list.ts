@@ -1,6 +1,8 @@
 // All recipes, in the order in which a learner meets them.
 
+import { batchNorm } from './batch-norm.ts';
 import { batchSize } from './batch-size.ts';
+import { dropoutL2 } from './dropout-l2.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
@@ -9,6 +11,8 @@ import { optimizerRace } from './optimizer-race.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
 import { circle, linear, square, triangle } from './shapes.ts';
+import { troubles } from './troubles.ts';
+import { vanishing } from './vanishing.ts';
 
 export const RECIPES: readonly Recipe[] = [
   lineRecipe,
@@ -21,6 +25,10 @@ export const RECIPES: readonly Recipe[] = [
   optimizerRace,
   momentumAbc,
   rings,
+  troubles,
+  vanishing,
+  batchNorm,
+  dropoutL2,
   mnistMlp,
   fashionMlp,
 ];
