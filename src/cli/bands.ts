@@ -7,9 +7,59 @@ export interface Watched {
   /** The metric of the same run without the ingredient. */
   readonly without: string;
   readonly ingredient: string;
+  /** Reads real data sets. */
+  readonly data?: true;
 }
-/** Losses, not accuracies: those end at 1 for every seed, which is no band. */
+/** Losses rather than accuracies, where those end at 1 for every seed, which is no band. */
 export const WATCHED: readonly Watched[] = [
+  { recipe: 'xor', metric: 'lossProduct', without: 'lossAdaline', ingredient: 'the feature x₁x₂' },
+  {
+    recipe: 'adaline',
+    metric: 'testAccuracyTuned',
+    without: 'testAccuracyHalf',
+    ingredient: 'the tuned threshold',
+  },
+  { recipe: 'batch-size', metric: 'testAccuracy', without: 'testAccuracyFull', ingredient: 'mini-batches' },
+  { recipe: 'shuffling', metric: 'testLossShuffled', without: 'testLossSorted', ingredient: 'shuffling' },
+  {
+    recipe: 'troubles',
+    metric: 'trainLossDMended',
+    without: 'trainLossDSingle',
+    ingredient: 'a larger batch',
+  },
+  { recipe: 'vanishing', metric: 'trainLossnorm', without: 'trainLosssigmoid', ingredient: 'normalisation' },
+  {
+    recipe: 'batch-norm',
+    metric: 'trainLossInitNorm',
+    without: 'trainLossInitPlain',
+    ingredient: 'batch normalisation',
+  },
+  {
+    recipe: 'dropout-l2',
+    metric: 'testLossBoth',
+    without: 'testLossPlain',
+    ingredient: 'dropout and the L2 penalty',
+  },
+  {
+    recipe: 'own-parts',
+    metric: 'trainLossBase',
+    without: 'trainLossInitsmall',
+    ingredient: "He's first weights",
+  },
+  {
+    recipe: 'dbn',
+    metric: 'testAccuracyPretrained',
+    without: 'testAccuracyPlain',
+    ingredient: 'pretraining',
+    data: true,
+  },
+  {
+    recipe: 'mnist-starts',
+    metric: 'trainLossPlateau',
+    without: 'trainLossReluHe',
+    ingredient: 'a large rate that falls',
+    data: true,
+  },
   { recipe: 'momentum-abc', metric: 'testLossC', without: 'testLossA', ingredient: 'momentum' },
 ];
 

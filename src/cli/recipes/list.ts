@@ -3,20 +3,28 @@
 import { batchNorm } from './batch-norm.ts';
 import { batchSize } from './batch-size.ts';
 import { dropoutL2 } from './dropout-l2.ts';
+import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
+import { mnistStarts } from './mnist-starts.ts';
 import { momentumAbc } from './momentum-abc.ts';
 import { optimizerRace } from './optimizer-race.ts';
+import { ownParts } from './own-parts.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
 import { circle, linear, square, triangle } from './shapes.ts';
+import { shuffling } from './shuffling.ts';
 import { troubles } from './troubles.ts';
 import { vanishing } from './vanishing.ts';
 
 export const RECIPES: readonly Recipe[] = [
   lineRecipe,
   kinks,
+  perceptron,
+  adaline,
+  xor,
+  svm,
   linear,
   circle,
   triangle,
@@ -25,10 +33,14 @@ export const RECIPES: readonly Recipe[] = [
   optimizerRace,
   momentumAbc,
   rings,
+  shuffling,
   troubles,
   vanishing,
   batchNorm,
   dropoutL2,
+  ownParts,
   mnistMlp,
   fashionMlp,
+  mnistStarts,
+  dbn,
 ];
