@@ -50,7 +50,7 @@ describe('help and mistakes', () => {
   it.each([
     [['fly'], 'commands are missions, train, '],
     [['train'], 'one recipe is needed'],
-    [['train', 'moon'], 'recipes are line, kinks, linear, circle'],
+    [['train', 'moon'], 'recipes are line, kinks, '],
     [['train', 'line', '--set', 'speed=3'], "settings are epochs, lr, got 'speed'"],
     [['train', 'line', '--set', 'lr=fast'], "lr must be number > 0, got 'fast'"],
     [['train', 'circle', '--set', 'init=zero'], "init must be he | small, got 'zero'"],

@@ -5,7 +5,7 @@ import type { Interval, Point } from '../../viz/index.ts';
 import type { Words } from '../language.ts';
 import { INITS, lastOf, makeMlp, probabilities, trainClassifier } from './mlp.ts';
 import { boundaryPicture, learningPicture, networkPicture } from './plane.ts';
-import { count, defineRecipe, oneOf, pair, percent, positive, type Recipe } from './recipe.ts';
+import { count, defineRecipe, notNegative, oneOf, pair, percent, positive, type Recipe } from './recipe.ts';
 
 export interface PlaneTask {
   readonly name: string;
@@ -41,6 +41,7 @@ export function planeRecipe(task: PlaneTask): Recipe {
       batchSize: count(training.batchSize),
       lr: positive(training.lr),
       finalLr: positive(training.finalLr),
+      momentum: notNegative(0),
       points: count(2000),
       init: oneOf('he', INITS),
       point: pair([0.3, 0.2]),

@@ -102,12 +102,12 @@ export const adaline = defineRecipe({
     en: 'raw features diverge; standardised, both modes find the line; a tuned threshold beats .5 where the classes are not of one size',
     zh: '原始特征发散；标准化后两种方式都找到直线；类别数量不等时，调过的阈值比 0.5 好',
   },
-  settings: { epochs: count(60), points: count(600), lr: positive(0.1) },
+  settings: { epochs: count(60), points: count(1500), lr: positive(0.1) },
   async train({ settings, language, progress }) {
     const { epochs, points, lr } = settings;
-    // Class 1, every fifth point or so, lies above a line in both features.
+    // Class 1, every eighth point or so, lies above a line in both features.
     const unit = rand([points, 2]).realize();
-    const y = unit.sum(1).gt(1.4).to('int64').realize();
+    const y = unit.sum(1).gt(1.5).to('int64').realize();
     const raw = unit.mul(tensor([1, 1000])).realize();
     const scaled = standardize(raw);
     const take = (x: Tensor) => {

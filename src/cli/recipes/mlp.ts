@@ -65,6 +65,7 @@ export interface TrainOptions {
   /** The learning rate goes from `lr` to `finalLr` along a cosine. */
   readonly lr: number;
   readonly finalLr: number;
+  readonly momentum?: number;
   readonly progress?: Progress;
 }
 /** Loss and accuracy on both parts after each epoch. */
@@ -80,11 +81,11 @@ export async function trainClassifier(
   layers: readonly Layer[],
   train: Samples,
   test: Samples,
-  { epochs, batchSize, lr, finalLr, progress }: TrainOptions,
+  { epochs, batchSize, lr, finalLr, momentum = 0, progress }: TrainOptions,
 ): Promise<History> {
   const optimizer = new SGD(
     layers.flatMap(l => [l.weight, l.bias]),
-    { lr },
+    { lr, momentum },
   );
   const step = compile((x: Tensor, y: Tensor, rows: Tensor) => {
     optimizer.zeroGrad();

@@ -22,7 +22,7 @@ export const shuffling = defineRecipe({
     en: 'shuffled, the net tells all moons apart; class by class it forgets the first class while it sees the second',
     zh: '打乱后全部分对；按类别顺序时，学第二类就忘了第一类',
   },
-  settings: { epochs: count(15), batchSize: count(20), lr: positive(0.5), points: count(1000) },
+  settings: { epochs: count(6), batchSize: count(20), lr: positive(0.5), points: count(1000) },
   async train({ settings, language, progress }) {
     const { epochs, batchSize, lr, points } = settings;
     const { train, test } = moons(points, 0.1);
