@@ -35,7 +35,7 @@ export function filled(pixels: number, colour: readonly number[]): Uint8Array<Ar
 }
 
 /** Rows longer than this many bytes are copied by the engine, shorter ones byte by byte. */
-const SHORT = 200;
+const SHORT = 48;
 function copyRow(from: Uint8Array, at: number, to: Uint8Array, start: number, length: number): void {
   if (length > SHORT) to.set(from.subarray(at, at + length), start);
   else for (let i = 0; i < length; i++) to[start + i] = from[at + i]!;

@@ -105,6 +105,8 @@ interface Rows {
   readonly pitch: number;
 }
 
+// Two and three taps are what photographs need that shrink to less than half: they have no inner loop.
+
 function columnPass(
   { data, at, pitch }: Rows,
   height: number,
@@ -112,15 +114,25 @@ function columnPass(
   channels: number,
   { first, count, weights, taps }: Weights,
 ): Uint8Array {
-  // Clamped bytes take what a filter with negative weights gives beyond 0 … 255.
-  const out = new Uint8ClampedArray(height * width * channels);
+  const size = height * width * channels;
+  if (between.length < size) between = new Uint8ClampedArray(size);
+  const out = between;
   for (let y = 0, o = 0; y < height; y++) {
     const row = at + y * pitch;
     for (let i = 0; i < width; i++) {
       const n = count[i]!;
       const w = i * taps;
       const p = row + first[i]! * channels;
-      if (channels === 3) {
+      if (channels === 3 && n === 3) {
+        const [a, b, c] = [weights[w]!, weights[w + 1]!, weights[w + 2]!];
+        for (let q = p; q < p + 3; q++)
+          out[o++] =
+            (HALF + Math.imul(data[q]!, a) + Math.imul(data[q + 3]!, b) + Math.imul(data[q + 6]!, c)) >> BITS;
+      } else if (channels === 3 && n === 2) {
+        const [a, b] = [weights[w]!, weights[w + 1]!];
+        for (let q = p; q < p + 3; q++)
+          out[o++] = (HALF + Math.imul(data[q]!, a) + Math.imul(data[q + 3]!, b)) >> BITS;
+      } else if (channels === 3) {
         let [r, g, b] = [HALF, HALF, HALF];
         for (let k = 0, q = p; k < n; k++, q += 3) {
           const weight = weights[w + k]!;
@@ -142,8 +154,13 @@ function columnPass(
       }
     }
   }
-  return new Uint8Array(out.buffer);
+  return new Uint8Array(out.buffer, 0, size);
 }
+/**
+ * What stands between the passes, kept for the next picture: its rows are read before that comes. Clamped bytes take what
+ * a filter with negative weights gives beyond 0 … 255.
+ */
+let between = new Uint8ClampedArray(0);
 function rowPass(
   { data, at, pitch }: Rows,
   height: number,
@@ -154,9 +171,26 @@ function rowPass(
   for (let y = 0, o = 0; y < height; y++) {
     const n = count[y]!;
     const p = at + first[y]! * pitch;
+    const w = y * taps;
+    const [a, b, c] = [weights[w]!, weights[w + 1]!, weights[w + 2]!];
+    if (n === 3) {
+      for (let q = p; q < p + length; q++)
+        out[o++] =
+          (HALF +
+            Math.imul(data[q]!, a) +
+            Math.imul(data[q + pitch]!, b) +
+            Math.imul(data[q + 2 * pitch]!, c)) >>
+          BITS;
+      continue;
+    }
+    if (n === 2) {
+      for (let q = p; q < p + length; q++)
+        out[o++] = (HALF + Math.imul(data[q]!, a) + Math.imul(data[q + pitch]!, b)) >> BITS;
+      continue;
+    }
     for (let i = 0; i < length; i++) {
       let sum = HALF;
-      for (let k = 0, q = p + i, w = y * taps; k < n; k++, q += pitch)
+      for (let k = 0, q = p + i; k < n; k++, q += pitch)
         sum = (sum + Math.imul(data[q]!, weights[w + k]!)) | 0;
       out[o++] = sum >> BITS;
     }
