@@ -22,9 +22,9 @@ export const WATCHED: readonly Watched[] = [
   { recipe: 'shuffling', metric: 'testLossShuffled', without: 'testLossSorted', ingredient: 'shuffling' },
   {
     recipe: 'troubles',
-    metric: 'trainLossDMended',
-    without: 'trainLossDSingle',
-    ingredient: 'a larger batch',
+    metric: 'trainLossAMended',
+    without: 'trainLossASlow',
+    ingredient: 'a larger rate',
   },
   { recipe: 'vanishing', metric: 'trainLossnorm', without: 'trainLosssigmoid', ingredient: 'normalisation' },
   {
