@@ -82,8 +82,8 @@ M6 ADALINE | learn/classic: ADALINE
 M7 ADALINE with x₁x₂ on XOR | learn/classic: XOR with x₁x₂: …
 M8 XOR by a 2-2-1 ReLU net | learn/classic: gives the rows that the text prints
 M9 2-32-16-2 on rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
-M10 784-256-128-10 on MNIST | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
-M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net … | owed library: classic models
+M10 784-256-128-10 on MNIST | recipe mnist-mlp
+M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
 M13 one switch RNN, GRU, LSTM | owed sequences: recurrent layers
 M14 GRU and LSTM | owed sequences: recurrent layers
@@ -127,7 +127,7 @@ selective scan | owed sequences: Transformer and Mamba
     'activations',
     null,
     `
-Heaviside | learn/numbers: AND with weights … | owed library: table of activations
+Heaviside | learn/numbers: AND with weights …
 ReLU | ops/gradients: gradients of every op | learn/formulas: the ReLU mask
 sigmoid | ops/gradients: gradients of every op | learn/numbers: BCE of …
 softmax | learn/numbers: softmax of [2, 1, .1], …
@@ -158,14 +158,14 @@ CE with one-hot | learn/numbers: softmax of [2, 1, .1], …
 BCEWithLogits | learn/numbers: BCE of …
 CrossEntropy = LogSoftmax+NLL | nn/layers: every layer
 stable softmax | learn/numbers: both plans for two classes …
-log(p+1e-12) | owed library: conventions
+log(p+1e-12) | learn/conventions: log(p + 1e-12) …
 L2-penalised loss | optim/conventions: λ‖p‖² is twice ½λ‖p‖²
 σ+BCE → ŷ−y | learn/formulas: softmax with cross-entropy: …
 softmax+CE → p−y | learn/formulas: dlogits = (p − y) / m
 σ+MSE → (a−t)a(1−a) | learn/formulas: MSE with f: …
 identity+MSE → a−t | learn/formulas: MSE with f: …
 Plan A (1 logit+σ+BCE) ≡ Plan B | learn/numbers: both plans for two classes …
-Multi-label | owed library: conventions
+Multi-label | learn/conventions: one sigmoid per label: …
 `,
   ),
   parse(
@@ -260,7 +260,7 @@ VGG 25C vs 18C | learn/numbers: one 5 × 5 or two 3 × 3: …
 "~70k params, memory /9" | learn/numbers: a bottleneck …
 VGG-16 138M, ResNet-50 25M | owed vision: models
 LeNet 99.2 % | owed vision: models
-rings >95 %; MNIST 97–98 % | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
+rings >95 %; MNIST 97–98 % | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings | recipe mnist-mlp
 cross-entropy at start | learn/numbers: the cross-entropy of a guess …
 `,
   ),
@@ -271,8 +271,8 @@ cross-entropy at start | learn/numbers: the cross-entropy of a guess …
     `
 C1 three forms of momentum | optim/conventions: momentum | optim/rules: SGD
 C2 where ε stands | optim/conventions: ε | optim/rules: RMSprop
-C3 dropout scaled at test or at training | owed library: conventions
-C4 1/n, 1/(2N), ½ | learn/formulas: ∂L/∂a = 2/n … | learn/formulas: MSE with f: … | owed library: conventions
+C3 dropout scaled at test or at training | learn/conventions: scaled in training or in the test: …
+C4 1/n, 1/(2N), ½ | learn/formulas: ∂L/∂a = 2/n … | learn/formulas: MSE with f: … | learn/conventions: 1/n, 1/(2N) and ½ …
 C5 rows X·W, columns W·A, torch's (out, in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; … | owed lab: switch of layouts
 C6 where 1/m stands | learn/formulas: dlogits = (p − y) / m | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 C7 BN momentum: what is kept, what is new | learn/formulas: BN: … | owed lab: names of both conventions
@@ -328,9 +328,9 @@ errata 34 max(αz, z) for α ≤ 1 | owed course: cards of mistakes
 errata 35 ReLU with a threshold as output | owed course: cards of mistakes
 errata 36 a bracket in a diagram | owed course: cards of mistakes
 errata 37 γ = 1 never decays | owed course: cards of mistakes
-errata 38 order matters where classes come one by one | owed library: experiment of momentum, rate and shuffling | owed course: cards of mistakes
-errata 39 He for tanh | owed library: experiment of first weights | owed course: cards of mistakes
-errata 40 runs A, B, C | owed library: experiment of momentum, rate and shuffling | owed course: cards of mistakes
+errata 38 order matters where classes come one by one | recipe shuffling | owed course: cards of mistakes
+errata 39 He for tanh | recipe mnist-starts | owed course: cards of mistakes
+errata 40 runs A, B, C | recipe momentum-abc | owed course: cards of mistakes
 errata 41 a ridge along x₁ + x₂ = 1 | learn/numbers: XOR by the feature … | owed course: cards of mistakes
 errata 42 history after 2012 | owed course: cards of mistakes
 errata 43 parity is hard as stated | owed sequences: parity | owed course: cards of mistakes
@@ -348,11 +348,11 @@ errata 47 ⌊(H + 2p − k)/s⌋ + 1 | learn/formulas: cosine similarity, and a 
 E1 fit a line | learn/missions: mission 0 | recipe line
 E2 the linear model fails, 2-4-4-2 does not | learn/missions: mission 1 | recipe linear | recipe circle | page docs/missions.md
 E3 all, one, some points per step | learn/missions: points per step: … | recipe batch-size
-E4 slow, unstable, overfitting, small batch | owed library: four troubles and their cures
-E5 own activations, optimizers, norms, compared | owed library: comparisons
+E4 slow, unstable, overfitting, small batch | recipe troubles
+E5 own activations, optimizers, norms, compared | recipe own-parts
 E6 ResNet on CIFAR-100 | owed vision: CIFAR
 E7 Transformer and Mamba, generation and sentiment | owed sequences: Transformer and Mamba
-E8 BN training and evaluation; claims about BN | learn/modules: batch norm: … | owed library: experiments of normalisation
+E8 BN training and evaluation; claims about BN | learn/modules: batch norm: … | recipe batch-norm
 E9 max or average; three interpolations | owed vision: experiments
 E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
 E11 20 or 56 layers | owed vision: experiments
@@ -361,15 +361,15 @@ E13 augmentation, right and wrong | owed vision: experiments
 E14 one-hot or embedding | owed sequences: word vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
-E17 MLP on MNIST | recipe mnist-mlp | owed library: MNIST and Fashion-MNIST
+E17 MLP on MNIST | recipe mnist-mlp
 E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
-E19 momentum, rate, shuffling | recipe momentum-abc | learn/recipes: $recipe: a run is within the band, the one without $ingredient outside | owed library: experiment of shuffling
-E20 first weights and rates on MNIST | owed library: experiment of first weights
+E19 momentum, rate, shuffling | recipe momentum-abc | learn/recipes: $recipe: a run is within the band, the one without $ingredient outside | recipe shuffling
+E20 first weights and rates on MNIST | recipe mnist-starts
 E21 parity | owed sequences: parity
 E22 RNN, GRU, LSTM: speed and memory | owed sequences: recurrent layers
-E23 vanishing by depth and five cures | owed library: experiment of depth
-E24 ADALINE: scaled or not, online or batch | learn/classic: features on scales 1 and 1000: … | learn/classic: online and batch end at the same line; …
-E25 dropout and L2 | owed library: experiment of regularisation
+E23 vanishing by depth and five cures | recipe vanishing
+E24 ADALINE: scaled or not, online or batch | learn/classic: features on scales 1 and 1000: … | learn/classic: online and batch end at the same line; … | recipe adaline
+E25 dropout and L2 | recipe dropout-l2
 `,
   ),
   parse(
@@ -431,7 +431,7 @@ train/test accuracy per epoch | recipe circle | page docs/pictures/en/circle-lea
 point cloud + line | recipe line | page docs/pictures/en/line.svg
 decision boundary | recipe circle | page docs/pictures/en/circle-boundary.svg
 ReLU fold | recipe kinks | page docs/pictures/en/kinks.svg
-activation curves | owed library: table of activations
+activation curves | owed lab: pictures of the course
 network diagrams | viz/viz: network draws every unit and every weight, with shapes | page docs/pictures/en/triangle-network.svg
 backprop pipeline | owed lab: pictures of the course
 history timeline | owed lab: pictures of the course
@@ -444,13 +444,13 @@ in-layer forward | owed lab: pictures of the course
 right-to-left gradient graph | owed lab: pictures of the course
 layer decomposition | owed lab: pictures of the course
 output+loss | owed lab: pictures of the course
-LR schedule | owed library: schedules
+LR schedule | owed lab: pictures of the course
 ravine decision flow | owed lab: pictures of the course
 momentum flow | owed lab: pictures of the course
 pooling window slide | owed vision: pictures
 interpolation | owed vision: pictures
-BN distribution before/after | owed library: experiments of normalisation
-channel-wise statistics | owed library: experiments of normalisation
+BN distribution before/after | owed lab: pictures of the course
+channel-wise statistics | owed lab: pictures of the course
 residual/conv/dense blocks | owed vision: pictures
 Inception | owed vision: pictures
 receptive-field growth | owed vision: pictures
@@ -524,7 +524,7 @@ Adam with bias correction | optim/rules: Adam
 AdamW | optim/rules: AdamW
 BN | learn/formulas: BN: …
 LN | learn/formulas: LN: …
-dropout keep | owed library: conventions
+dropout keep | learn/conventions: p is the share that goes; …
 L2 | optim/conventions: λ‖p‖² is twice ½λ‖p‖²
 Xavier/He variance and uniform bounds | learn/numbers: He: 256 inputs … | nn/random: Xavier and He: bounds and variances
 fan_in/out for linear and conv | nn/random: fans of linear and convolution

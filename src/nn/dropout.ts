@@ -6,11 +6,17 @@ import { InPlace, type InPlaceOptions } from './activation.ts';
 import * as F from './functional/dropout.ts';
 import { py } from './repr.ts';
 
+export interface DropoutLayerOptions extends InPlaceOptions {
+  /** Where the expectation is kept: 'training' (default), or 'test', where outputs are then scaled by 1 − p. */
+  readonly scaleIn?: 'training' | 'test';
+}
 /** Each element 0 with probability p, else x / (1 − p). Srivastava et al. 2014. */
 export class Dropout extends InPlace {
   readonly p: number;
-  constructor(p = 0.5, options: InPlaceOptions = {}) {
+  readonly scaleIn: 'training' | 'test';
+  constructor(p = 0.5, options: DropoutLayerOptions = {}) {
     super(options);
+    this.scaleIn = options.scaleIn ?? 'training';
     if (!(p >= 0 && p <= 1)) throw new ValueError(new.target.name, 'p must be in 0 … 1', show(p), '');
     this.p = p;
   }

@@ -58,6 +58,7 @@ export {
   Dropout1d,
   Dropout2d,
   Dropout3d,
+  type DropoutLayerOptions,
   FeatureAlphaDropout,
 } from './dropout.ts';
 export {

@@ -9,6 +9,11 @@ export interface DropoutOptions {
   readonly p?: number;
   /** Without it x is returned as it is. Default true. */
   readonly training?: boolean;
+  /**
+   * Where the expectation is kept: 'training' divides what is kept by 1 − p (default, PyTorch's), 'test' leaves it and
+   * multiplies by 1 − p outside of training (Srivastava et al. 2014). Both give a test what training expects.
+   */
+  readonly scaleIn?: 'training' | 'test';
 }
 /** p, or null where nothing is dropped. */
 function rate(op: string, { p = 0.5, training = true }: DropoutOptions): number | null {
@@ -22,10 +27,11 @@ const kept = (x: Tensor, shape: readonly number[], p: number): Tensor =>
 const scaled = (x: Tensor, keep: Tensor, p: number): Tensor =>
   x.mul(p === 1 ? 0 : 1 / (1 - p)).maskedFill(keep.logicalNot(), 0);
 
-/** Each element 0 with probability p, else x / (1 − p). */
+/** Each element 0 with probability p, else x / (1 − p); with `scaleIn: 'test'`, else x, and x (1 − p) in a test. */
 export function dropout(x: Tensor, options: DropoutOptions = {}): Tensor {
   const p = rate('dropout', options);
-  return p === null ? x : scaled(x, kept(x, x.shape, p), p);
+  if (options.scaleIn !== 'test') return p === null ? x : scaled(x, kept(x, x.shape, p), p);
+  return p === null ? x.mul(1 - (options.p ?? 0.5)) : x.maskedFill(kept(x, x.shape, p).logicalNot(), 0);
 }
 function dropPlanes(op: string, x: Tensor, lead: number, options: DropoutOptions): Tensor {
   const p = rate(op, options);
