@@ -8,4 +8,4 @@ if (format !== 'golden' || dir === undefined) {
   console.error('usage: npm run conformance -- golden DIR [GROUP …]');
   process.exit(2);
 }
-process.exit(runGolden(resolve(dir), groups, console.log) ? 0 : 1);
+process.exit((await runGolden(resolve(dir), groups, console.log)) ? 0 : 1);

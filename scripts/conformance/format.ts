@@ -69,11 +69,26 @@ export interface Case {
   readonly shape: readonly number[];
   readonly value: number | readonly number[];
   readonly expect: Distribution;
+  readonly path: string;
+  readonly tensors: Readonly<Record<string, FileTensor>>;
+  readonly values: Readonly<Record<string, null | boolean | number | string | { readonly $float: string }>>;
+  readonly model_inputs?: readonly string[];
+  readonly model_output?: string;
   readonly check: { readonly mean_abs_max: number; readonly std_rel: number };
   readonly params: Readonly<Record<string, Distribution>>;
   readonly data: Keys;
   readonly band: readonly [low: number, high: number];
   readonly higher_is_better: boolean;
+}
+/** A tensor in a file: stored beside the case, or where it is large, sums and ends. */
+export interface FileTensor {
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly key?: string;
+  readonly sum?: number;
+  readonly sumsq?: number;
+  readonly first?: readonly number[];
+  readonly last?: readonly number[];
 }
 export interface Manifest {
   readonly group: string;

@@ -10,11 +10,12 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly why: string }
   | { readonly kind: 'skipped'; readonly why: string };
 
-export function runCase(c: Case, stored: ReadonlyMap<string, Stored>): Outcome {
+/** `dir`: the folder of the manifest, for cases about files. */
+export async function runCase(c: Case, stored: ReadonlyMap<string, Stored>, dir: string): Promise<Outcome> {
   try {
     const run = KINDS[c.kind];
     if (run === undefined) throw new Missing(`cases of kind ${c.kind} are not known`);
-    run(c, stored);
+    await run(c, stored, dir);
     return { kind: 'passed' };
   } catch (e) {
     const why = e instanceof Error ? e.message : String(e);
@@ -29,7 +30,11 @@ interface Tally {
 }
 
 /** Runs the manifests under `dir` (of the named groups, or all); true where nothing failed. */
-export function runGolden(dir: string, groups: readonly string[], print: (line: string) => void): boolean {
+export async function runGolden(
+  dir: string,
+  groups: readonly string[],
+  print: (line: string) => void,
+): Promise<boolean> {
   const files = findManifests(dir);
   if (files.length === 0) {
     print(`conformance: ${dir} must be a folder with golden manifests (*.json), got none`);
@@ -45,7 +50,7 @@ export function runGolden(dir: string, groups: readonly string[], print: (line: 
     const tally = table.get(manifest.group) ?? { passed: 0, failed: 0, skipped: 0 };
     table.set(manifest.group, tally);
     for (const c of manifest.cases) {
-      const outcome = runCase(c, stored);
+      const outcome = await runCase(c, stored, dirname(file));
       tally[outcome.kind]++;
       if (outcome.kind === 'failed') failures.push(`FAILED ${c.id} (${c.op}): ${outcome.why}`);
       if (outcome.kind === 'skipped') reasons.set(outcome.why, [...(reasons.get(outcome.why) ?? []), c.id]);

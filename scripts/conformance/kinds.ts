@@ -5,6 +5,7 @@ import { autograd, type DType, noGrad, type Tensor, tensor } from '../../src/ind
 import { runBand } from './bands.ts';
 import { callTorch } from './call.ts';
 import { compare, flatten, Missing } from './check.ts';
+import { runFile } from './files.ts';
 import { type Case, decode, type Step, type Stored, toTensor, WholeFloat } from './format.ts';
 import { runInit, runInitDist, runInitDistModule } from './initial.ts';
 import { runModule, runNames } from './modules.ts';
@@ -15,7 +16,8 @@ import { runTrain } from './train.ts';
 type Store = ReadonlyMap<string, Stored>;
 type Named = Record<string, Tensor>;
 
-export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> = {
+type Run = (c: Case, stored: Store, dir: string) => void | Promise<void>;
+export const KINDS: Readonly<Record<string, Run>> = {
   op: runOp,
   program: runProgram,
   optim: runOptim,
@@ -29,7 +31,7 @@ export const KINDS: Readonly<Record<string, (c: Case, stored: Store) => void>> =
   train: runTrain,
   band: runBand,
   vision: c => missing(c, 'there are no image transforms yet'),
-  file: c => missing(c, 'no file formats are read yet'),
+  file: runFile,
 };
 function missing(c: Case, why: string): never {
   throw new Missing(`${c.kind}: ${why}`);

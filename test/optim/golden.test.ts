@@ -7,9 +7,9 @@ import { runGolden } from '../../scripts/conformance/golden.ts';
 
 const cases = resolve(import.meta.dirname, '../../../shared/external/torch-golden/data');
 describe.skipIf(!existsSync(cases))('PyTorch’s results (needs ../shared/external/torch-golden)', () => {
-  test.each(['optim', 'lr_scheduler'])('%s', group => {
+  test.each(['optim', 'lr_scheduler'])('%s', async group => {
     const lines: string[] = [];
-    const passed = runGolden(cases, [group], line => lines.push(line));
+    const passed = await runGolden(cases, [group], line => lines.push(line));
     expect(passed, lines.join('\n')).toBe(true);
     expect(lines.at(-1)).toMatch(/^[1-9]\d* passed, 0 failed, 0 skipped$/);
   });
