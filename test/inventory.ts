@@ -55,8 +55,8 @@ D3 the tables of AND and XOR | data/generators: truthTable gives the four rows |
 D4 two rings, shuffled and class by class | data/generators: makeRings | recipe rings
 D5 states of TensorFlow Playground | data/surfaces: has its settings in its address | owed lab: import of a Playground address
 D6 MNIST | data/idx: mnist | data/idx: the real files (needs ../shared/data)
-D7 CIFAR-100 | owed vision: CIFAR
-D8 a folder of images | owed vision: ImageFolder
+D7 CIFAR-100 | vision/datasets: CIFAR
+D8 a folder of images | vision/datasets: ImageFolder | page docs/vision.md
 D9 binary sequences, parity | data/sequences: makeParity
 D10 the marked bit; text as next-step prediction | data/sequences: makeRecall marks the first bit and asks for it | owed sequences: text data
 D11 text for generation and sentiment | owed sequences: text data
@@ -229,15 +229,15 @@ running stats | learn/formulas: BN: …
 LN | learn/formulas: LN: …
 Dropout p | nn/random: zeros a share p of the elements and scales the others; eval changes nothing
 L2/weight decay | optim/conventions: weight decay
-RandomResizedCrop(224) | owed vision: transforms
-HFlip(.5) | owed vision: transforms
-VFlip | owed vision: transforms
-Rotation(15) | owed vision: transforms
-ColorJitter(.2 | owed vision: transforms
-ToTensor | owed vision: transforms
-Normalize(.485…/.229…) | owed vision: transforms
-Resize 256+CenterCrop 224 | owed vision: transforms
-AlexNet crop/flip/colour | owed vision: transforms
+RandomResizedCrop(224) | vision/transforms: training: crop, flip, rotation, jitter, tensor, normalisation
+HFlip(.5) | vision/transforms: training: crop, flip, rotation, jitter, tensor, normalisation | vision/kernels: equal to torchvision
+VFlip | vision/transforms: happen with the probability that was asked for
+Rotation(15) | vision/transforms: training: crop, flip, rotation, jitter, tensor, normalisation
+ColorJitter(.2 | vision/transforms: training: crop, flip, rotation, jitter, tensor, normalisation
+ToTensor | vision/transforms: ToTensor and Normalize, one by one and in one table
+Normalize(.485…/.229…) | vision/transforms: ToTensor and Normalize, one by one and in one table
+Resize 256+CenterCrop 224 | vision/transforms: evaluation: …
+AlexNet crop/flip/colour | vision/transforms: of AlexNet: …
 `,
   ),
   parse(
@@ -458,7 +458,7 @@ RNN unrolled | owed sequences: pictures
 BPTT chain | owed sequences: pictures
 GRU/LSTM cell graphs | owed sequences: pictures
 embedding space + cosine | owed sequences: word vectors
-augmentation grid | owed vision: transforms
+augmentation grid | viz/viz: small pictures | owed vision: experiments
 optimizer paths in a ravine | recipe optimizer-race | optim/path: optimizer-race
 sweep comparison chart | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
 大白话 / 理论 | owed course: both tiers of wording
@@ -484,7 +484,7 @@ state_dict | nn/module: state dicts
 .to() | nn/module: modes, freezing, conversion
 Dataset/DataLoader(shuffle,batch,workers) | data/loader: batches
 TensorDataset | data/dataset: TensorDataset
-transforms.Compose | owed vision: transforms
+transforms.Compose | vision/transforms: the pipelines of the notes | vision/datasets: the notes: …
 LR-scheduler objects | optim/schedule: goes on from a state dict
 seeds | learn/missions: a seed repeats bit for bit
 progress bar | cli/cli: draws a bar on a terminal that fits its width and goes away

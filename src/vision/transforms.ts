@@ -12,6 +12,7 @@ export {
   ColorJitter,
   type ColorJitterOptions,
   Grayscale,
+  Lighting,
   RandomAdjustSharpness,
   RandomAutocontrast,
   RandomEqualize,

@@ -197,6 +197,32 @@ describe('draws', () => {
       expect(width / height).toBeLessThan(2.25);
     }
   });
+  it('of AlexNet: a part of the resized picture, mirrored, all its colours shifted alike', () => {
+    const transform = new T.Compose([
+      new T.Resize(256),
+      new T.RandomCrop(224),
+      new T.RandomHorizontalFlip(),
+      new T.Lighting(),
+    ]);
+    const x = new Image(new Uint8Array(30 * 40 * 3).fill(120), 30, 40, 3);
+    const shifts = Array.from({ length: 300 }, (_, seed) => {
+      const y = transform(x, new Generator(seed));
+      expect([y.height, y.width]).toEqual([224, 224]);
+      const colour = [...y.data.subarray(0, 3)];
+      expect(y.data.every((v, i) => v === colour[i % 3])).toBe(true);
+      return colour.map(v => v - 120);
+    });
+    // √Σ (pₖ λₖ · 0.1)² · 255 for each channel
+    for (const [c, want] of [3.17, 3.22, 3.25].entries()) {
+      const values = shifts.map(s => s[c]!);
+      expect(Math.abs(values.reduce((a, b) => a + b, 0) / 300)).toBeLessThan(0.8);
+      const deviation = Math.sqrt(values.reduce((a, b) => a + b * b, 0) / 300);
+      expect(Math.abs(deviation / want - 1)).toBeLessThan(0.2);
+    }
+    expect(() => new T.Lighting()(picture(2, 2, 1))).toThrow(
+      'shiftColours: the picture must have 3 channels, got 1',
+    );
+  });
   it('of a Lambda come from the sample, too', () => {
     const t = new T.Lambda((_: Image, random: Generator) => random.key(0).join());
     expect(t(picture(2, 2, 3), new Generator(4))).toBe(t(picture(2, 2, 3), new Generator(4)));

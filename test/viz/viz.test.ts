@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { decodeImage } from '../../src/vision/index.ts';
 import { mix } from '../../src/viz/color.ts';
 import {
   bands,
@@ -18,6 +19,8 @@ import {
   logScale,
   network,
   note,
+  pictureGrid,
+  pngBytes,
   rule,
 } from '../../src/viz/index.ts';
 import { niceInterval } from '../../src/viz/scale.ts';
@@ -277,5 +280,46 @@ describe('fonts of PNG pictures', () => {
     const missing = [...used].filter(c => c > ' ' && !fonts.some(f => f.has(c.codePointAt(0)!)));
     expect(missing).toEqual([]);
     expect(used.size).toBeGreaterThan(100);
+  });
+});
+
+describe('small pictures', () => {
+  const pixels = (height: number, width: number, channels: number) => ({
+    data: Uint8Array.from({ length: height * width * channels }, (_, i) => (i * 37) % 256),
+    height,
+    width,
+    channels,
+  });
+  it('are PNG files that a decoder reads pixel for pixel, also those of several blocks', async () => {
+    for (const [h, w, c] of [
+      [5, 7, 1],
+      [5, 7, 3],
+      [3, 2, 4],
+      [200, 150, 3],
+    ] as const) {
+      const x = pixels(h, w, c);
+      const back = await decodeImage(pngBytes(x), { channels: c });
+      expect([back.height, back.width, back.channels]).toEqual([h, w, c]);
+      expect(back.data).toEqual(x.data);
+    }
+  });
+  it('stand in rows with their names, in their own form', async () => {
+    const svg = pictureGrid({
+      title: 'augmented',
+      subtitle: 'a < b',
+      rows: [
+        { label: 'cat', pictures: [pixels(4, 4, 3), pixels(4, 8, 3)] },
+        { label: 'dog', pictures: [pixels(4, 4, 1)], captions: ['seed 1'] },
+      ],
+      side: 40,
+    });
+    checkXml(svg);
+    expect(count(svg, 'image')).toBe(3);
+    for (const words of ['augmented', 'cat', 'dog', 'seed 1', 'a &lt; b'])
+      expect(svg).toContain(`>${words}<`);
+    expect(svg).toMatch(/<image [^>]*width="40" height="20"/);
+    const [, address] = /href="data:image\/png;base64,([^"]+)"/.exec(svg)!;
+    const first = await decodeImage(Buffer.from(address!, 'base64'));
+    expect(first.data).toEqual(pixels(4, 4, 3).data);
   });
 });

@@ -177,6 +177,12 @@ function mapBytes(x: Image, table: (channel: number) => Uint8ClampedArray): Imag
 }
 const tableOf = (f: (v: number) => number): Uint8ClampedArray =>
   Uint8ClampedArray.from({ length: 256 }, (_, v) => f(v));
+/** Adds a number to each channel. Errors: other than three channels. */
+export function shiftColours(x: Image, shift: readonly number[]): Image {
+  if (x.channels !== 3)
+    throw new ShapeError('shiftColours', 'the picture must have 3 channels', String(x.channels), '');
+  return mapBytes(x, c => tableOf(v => v + shift[c]!));
+}
 /** 255 − v. */
 export const invert = (x: Image): Image => mapBytes(x, () => tableOf(v => 255 - v));
 /** Keeps the upper `bits` of each byte, 0 … 8. */

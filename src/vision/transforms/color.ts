@@ -13,6 +13,7 @@ import {
   grayscale,
   invert,
   posterize,
+  shiftColours,
   solarize,
   toChannels,
 } from '../raster/color.ts';
@@ -72,6 +73,34 @@ function jitterRange(name: keyof typeof ADJUST, v: Factor): readonly [number, nu
     show(v),
     '',
   );
+}
+
+/** Principal components of the colours of ImageNet, one a column, and their deviations, as v/255. */
+const COMPONENTS = [
+  [-0.5675, 0.7192, 0.4009],
+  [-0.5808, -0.0045, -0.814],
+  [-0.5836, -0.6948, 0.4203],
+] as const;
+const DEVIATIONS = [0.2175, 0.0188, 0.0045] as const;
+/**
+ * Adds to all pixels the colour Σ αₖ λₖ pₖ, αₖ ~ N(0, std), along the principal components of natural colours. Krizhevsky,
+ * Sutskever and Hinton 2012, section 4.1.
+ */
+export class Lighting extends Colour<readonly number[]> {
+  readonly random = true;
+  private readonly std: number;
+  constructor(options: { readonly std?: number } = {}) {
+    super();
+    this.std = options.std ?? 0.1;
+    if (!(this.std >= 0)) throw new ValueError('Lighting', 'std must be >= 0', show(this.std), '');
+  }
+  protected override choose(draw: Draw): readonly number[] {
+    const steps = DEVIATIONS.map(d => draw.normal() * this.std * d);
+    return COMPONENTS.map(row => 255 * row.reduce((sum, p, k) => sum + p * steps[k]!, 0));
+  }
+  protected override paint(x: Image, shift: readonly number[]): Image {
+    return shiftColours(x, shift);
+  }
 }
 
 /** Grey in one channel, or the same grey in three. */
