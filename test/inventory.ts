@@ -329,7 +329,7 @@ errata 35 ReLU with a threshold as output | owed course: cards of mistakes
 errata 36 a bracket in a diagram | owed course: cards of mistakes
 errata 37 γ = 1 never decays | owed course: cards of mistakes
 errata 38 order matters where classes come one by one | recipe shuffling | owed course: cards of mistakes
-errata 39 He for tanh | recipe mnist-starts | owed course: cards of mistakes
+errata 39 He for tanh | recipe init-tanh | owed course: cards of mistakes
 errata 40 runs A, B, C | recipe momentum-abc | owed course: cards of mistakes
 errata 41 a ridge along x₁ + x₂ = 1 | learn/numbers: XOR by the feature … | owed course: cards of mistakes
 errata 42 history after 2012 | owed course: cards of mistakes
@@ -364,7 +364,7 @@ E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe r
 E17 MLP on MNIST | recipe mnist-mlp
 E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
 E19 momentum, rate, shuffling | recipe momentum-abc | learn/recipes: $recipe: a run is within the band, the one without $ingredient outside | recipe shuffling
-E20 first weights and rates on MNIST | recipe mnist-starts
+E20 first weights and rates on MNIST | recipe init-tanh | recipe lr-policy
 E21 parity | owed sequences: parity
 E22 RNN, GRU, LSTM: speed and memory | owed sequences: recurrent layers
 E23 vanishing by depth and five cures | recipe vanishing

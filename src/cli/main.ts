@@ -3,17 +3,32 @@
 // 0: done. 1: it failed. 2: it was asked wrongly.
 
 import { readFile } from 'node:fs/promises';
+import { bench } from './bench.ts';
 import { COMMON, type Command, helpOf, parseOptions, UsageError } from './command.ts';
 import { compare } from './compare.ts';
+import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { evaluation } from './eval.ts';
+import { inspect } from './inspect.ts';
 import { type Language, systemLanguage } from './language.ts';
 import { missions } from './missions.ts';
+import { predict } from './predict.ts';
 import { sweep } from './sweep.ts';
 import { columns, makeTerminal, type Terminal } from './terminal.ts';
 import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [missions, train, evaluation, sweep, compare, doctor];
+const COMMANDS: readonly Command[] = [
+  missions,
+  train,
+  evaluation,
+  predict,
+  sweep,
+  compare,
+  inspect,
+  convert,
+  bench,
+  doctor,
+];
 
 /** --lang anywhere decides, even for the message about a wrong option. */
 function languageOf(args: readonly string[]): Language {

@@ -35,18 +35,26 @@ describe('help and mistakes', () => {
     for (const name of ['missions', 'train RECIPE', 'doctor']) expect(help.out).toContain(name);
     expect(tenon([]).code).toBe(2);
   });
-  it.each(['missions', 'train', 'eval', 'sweep', 'compare', 'doctor'])(
-    '%s --help has options and examples, in both languages',
-    name => {
-      const en = tenon([name, '--help']);
-      expect(en.code).toBe(0);
-      expect(en.out).toContain('Options:');
-      expect(en.out).toContain(`tenon ${name}`);
-      const zh = tenon([name, '--help'], { LANG: 'zh_CN.UTF-8' });
-      expect(zh.out).toContain('选项');
-      expect(tenon([name, '--help', '--lang', 'en'], { LANG: 'zh_CN.UTF-8' }).out).toBe(en.out);
-    },
-  );
+  it.each([
+    'missions',
+    'train',
+    'eval',
+    'predict',
+    'sweep',
+    'compare',
+    'inspect',
+    'convert',
+    'bench',
+    'doctor',
+  ])('%s --help has options and examples, in both languages', name => {
+    const en = tenon([name, '--help']);
+    expect(en.code).toBe(0);
+    expect(en.out).toContain('Options:');
+    expect(en.out).toContain(`tenon ${name}`);
+    const zh = tenon([name, '--help'], { LANG: 'zh_CN.UTF-8' });
+    expect(zh.out).toContain('选项');
+    expect(tenon([name, '--help', '--lang', 'en'], { LANG: 'zh_CN.UTF-8' }).out).toBe(en.out);
+  });
   it.each([
     [['fly'], 'commands are missions, train, '],
     [['train'], 'one recipe is needed'],

@@ -10,10 +10,12 @@ import {
   mnist,
   type TensorDataset,
 } from '../../data/index.ts';
-import { F, type Tensor } from '../../index.ts';
-import { Dropout, Linear, type Module, ReLU, Sequential } from '../../nn/index.ts';
+import { F, noGrad, type Tensor, tensor } from '../../index.ts';
+import { Dropout, type Layer, Linear, type Module, ReLU, Sequential } from '../../nn/index.ts';
 import { Adam, CosineAnnealingLR } from '../../optim/index.ts';
 import { Accuracy, ConfusionMatrix, evaluate, type Metrics } from '../../train/index.ts';
+import { type Image, readImage, transforms } from '../../vision/index.ts';
+import { UsageError } from '../command.ts';
 import type { Words } from '../language.ts';
 import { confusionPicture, trainingPicture } from './curves.ts';
 import { count, defineRecipe, notNegative, oneOf, percent, positive, type Recipe } from './recipe.ts';
@@ -52,6 +54,14 @@ function imageRecipe(task: ImageTask): Recipe {
     const confusion = new ConfusionMatrix({ classes: task.set.classes.length });
     const m = await evaluate(model, await test(), { loss, metrics: { accuracy: new Accuracy(), confusion } });
     return { metrics: { testLoss: m['loss']!, testAccuracy: m['accuracy']! }, matrix: confusion.compute() };
+  };
+  /** The likeliest class of a picture file, or of a picture of the test set: `test:17`. */
+  const tell = async (model: Layer, input: string): Promise<string> => {
+    const { classes } = task.set;
+    const row = await pixels(task, input); // (1, 784)
+    const p = noGrad(() => model(row).softmax(1));
+    const best = await p.argmax(1).item();
+    return `${classes[best]!}, p = ${(await p.max().item()).toFixed(4)}`;
   };
   return defineRecipe({
     name: task.name,
@@ -114,8 +124,32 @@ function imageRecipe(task: ImageTask): Recipe {
     trained: {
       build: settings => buildMlp(settings.dropout),
       evaluate: async model => (await measure(model)).metrics,
+      predict: async (model, inputs) => {
+        const said: [string, string][] = [];
+        for (const input of inputs) said.push([input, await tell(model as Layer, input)]);
+        return said;
+      },
     },
   });
+}
+
+/** A picture as the model takes it: grey, 28 × 28, standardised. (1, 784) */
+async function pixels(task: ImageTask, input: string): Promise<Tensor> {
+  const place = /^test:(\d+)$/.exec(input);
+  if (place !== null) {
+    const [x] = (await task.load({ split: 'test', flatten: true })).tensors;
+    const i = Number(place[1]);
+    if (i >= x.shape[0]!)
+      throw new UsageError(`predict: the test set has pictures 0 … ${x.shape[0]! - 1}, got '${input}'`);
+    return x.narrow(0, i, 1);
+  }
+  const picture = await readImage(input, { channels: 1 });
+  const small: Image = new transforms.Resize([28, 28])(picture);
+  const grey = tensor(
+    Float32Array.from(small.data, v => v / 255),
+    { shape: [1, 784] },
+  );
+  return grey.sub(task.set.mean).div(task.set.std);
 }
 
 /** The pair of classes that was taken for each other most often. */

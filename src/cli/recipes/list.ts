@@ -7,7 +7,7 @@ import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
 import { lineRecipe } from './line.ts';
-import { mnistStarts } from './mnist-starts.ts';
+import { initTanh, lrPolicy } from './mnist-ways.ts';
 import { momentumAbc } from './momentum-abc.ts';
 import { optimizerRace } from './optimizer-race.ts';
 import { ownParts } from './own-parts.ts';
@@ -41,6 +41,7 @@ export const RECIPES: readonly Recipe[] = [
   ownParts,
   mnistMlp,
   fashionMlp,
-  mnistStarts,
+  initTanh,
+  lrPolicy,
   dbn,
 ];

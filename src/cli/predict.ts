@@ -1,0 +1,56 @@
+// tenon predict RECIPE INPUT…: what trained weights say to single inputs.
+
+import { parseSafetensors, readBytes } from '../io/index.ts';
+import { assignments, defineCommand, UsageError } from './command.ts';
+import { weightsOf } from './eval.ts';
+import { findRecipe, settingsOf } from './run-recipe.ts';
+import { columns } from './terminal.ts';
+
+export const predict = defineCommand({
+  name: 'predict',
+  takes: 'RECIPE INPUT…',
+  about: { en: 'What trained weights say to an input', zh: '用训练好的权重预测单个输入' },
+  options: {
+    weights: {
+      kind: 'text',
+      value: 'FILE',
+      about: {
+        en: 'a safetensors file; default: runs/RECIPE, else the weights that come with Tenon',
+        zh: 'safetensors 文件；默认取 runs/配方名，没有则用 Tenon 自带的权重',
+      },
+    },
+    set: {
+      kind: 'list',
+      value: 'KEY=VALUE',
+      about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置；可重复' },
+    },
+  },
+  examples: [
+    ['tenon predict mnist-mlp test:0 test:7', { en: 'pictures of the test set', zh: '测试集中的图片' }],
+    ['tenon predict mnist-mlp digit.png', { en: 'a picture file', zh: '图片文件' }],
+  ],
+  async run(values, rest, terminal) {
+    const [name, ...inputs] = rest;
+    if (name === undefined || inputs.length === 0)
+      throw new UsageError('predict: a recipe and at least one input are needed');
+    const recipe = findRecipe(name);
+    const predicts = recipe.trained?.predict;
+    if (recipe.trained === undefined || predicts === undefined)
+      throw new UsageError(
+        `predict: ${recipe.name} has no model to ask; 'tenon predict --help' has examples`,
+      );
+    const settings = settingsOf(recipe, assignments('predict', '--set', values.set ?? []));
+    const file = values.weights ?? weightsOf(recipe.name);
+    const model = recipe.trained.build(settings);
+    model.loadStateDict(parseSafetensors(await readBytes('predict', file), file).tensors);
+    model.eval();
+    const said = await predicts.call(recipe.trained, model, inputs, {
+      settings,
+      language: terminal.language,
+    });
+    if (values.json)
+      terminal.print(JSON.stringify({ recipe: recipe.name, weights: file, predictions: said }));
+    else terminal.print(columns(said.map(row => [...row])));
+    return 0;
+  },
+});
