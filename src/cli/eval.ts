@@ -1,26 +1,10 @@
 // tenon eval RECIPE: measures trained weights on the recipe's test set.
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseSafetensors, readBytes } from '../io/index.ts';
-import { assignments, defineCommand, UsageError } from './command.ts';
+import { defineCommand, UsageError } from './command.ts';
 import { percent } from './recipes/recipe.ts';
-import { findRecipe, settingsOf } from './run-recipe.ts';
+import { findRecipe } from './run-recipe.ts';
 import { columns } from './terminal.ts';
-
-/** Where weights of a recipe are looked for: its own run first, then those that come with Tenon. */
-export function weightsOf(recipe: string): string {
-  const places = [
-    join('runs', recipe, 'weights.safetensors'),
-    // From src/cli/ as well as from dist/node/.
-    fileURLToPath(new URL(`../../weights/${recipe}.safetensors`, import.meta.url)),
-  ];
-  const found = places.find(p => existsSync(p));
-  if (found === undefined)
-    throw new UsageError(`eval: ${recipe} has no weights yet; 'tenon train ${recipe}' makes them`);
-  return found;
-}
+import { loadTrained } from './trained.ts';
 
 export const evaluation = defineCommand({
   name: 'eval',
@@ -52,14 +36,12 @@ export const evaluation = defineCommand({
     if (rest.length !== 1)
       throw new UsageError("eval: one recipe is needed; 'tenon train --list' shows them");
     const recipe = findRecipe(rest[0]!);
-    if (recipe.trained === undefined)
-      throw new UsageError(`eval: ${recipe.name} keeps no weights; 'tenon train ${recipe.name}' measures it`);
-    const settings = settingsOf(recipe, assignments('eval', '--set', values.set ?? []));
-    const file = values.weights ?? weightsOf(recipe.name);
-    const model = recipe.trained.build(settings);
-    model.loadStateDict(parseSafetensors(await readBytes('eval', file), file).tensors);
-    const { language } = terminal;
-    const metrics = await recipe.trained.evaluate(model, { settings, language });
+    const { model, trained, use, file } = await loadTrained('eval', recipe, {
+      weights: values.weights,
+      set: values.set,
+      language: terminal.language,
+    });
+    const metrics = await trained.evaluate(model, use);
     if (values.json) {
       terminal.print(JSON.stringify({ recipe: recipe.name, weights: file, metrics }));
       return 0;

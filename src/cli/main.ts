@@ -9,6 +9,7 @@ import { compare } from './compare.ts';
 import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { evaluation } from './eval.ts';
+import { generation } from './generate.ts';
 import { inspect } from './inspect.ts';
 import { type Language, systemLanguage } from './language.ts';
 import { missions } from './missions.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   train,
   evaluation,
   predict,
+  generation,
   sweep,
   compare,
   inspect,

@@ -1,10 +1,9 @@
 // tenon predict RECIPE INPUT…: what trained weights say to single inputs.
 
-import { parseSafetensors, readBytes } from '../io/index.ts';
-import { assignments, defineCommand, UsageError } from './command.ts';
-import { weightsOf } from './eval.ts';
-import { findRecipe, settingsOf } from './run-recipe.ts';
+import { defineCommand, UsageError } from './command.ts';
+import { findRecipe } from './run-recipe.ts';
 import { columns } from './terminal.ts';
+import { loadTrained } from './trained.ts';
 
 export const predict = defineCommand({
   name: 'predict',
@@ -39,15 +38,12 @@ export const predict = defineCommand({
       throw new UsageError(
         `predict: ${recipe.name} has no model to ask; 'tenon predict --help' has examples`,
       );
-    const settings = settingsOf(recipe, assignments('predict', '--set', values.set ?? []));
-    const file = values.weights ?? weightsOf(recipe.name);
-    const model = recipe.trained.build(settings);
-    model.loadStateDict(parseSafetensors(await readBytes('predict', file), file).tensors);
-    model.eval();
-    const said = await predicts.call(recipe.trained, model, inputs, {
-      settings,
+    const { model, trained, use, file } = await loadTrained('predict', recipe, {
+      weights: values.weights,
+      set: values.set,
       language: terminal.language,
     });
+    const said = await predicts.call(trained, model, inputs, use);
     if (values.json)
       terminal.print(JSON.stringify({ recipe: recipe.name, weights: file, predictions: said }));
     else terminal.print(columns(said.map(row => [...row])));

@@ -72,9 +72,14 @@ export class RunFolder {
   }
 
   /** Keeps the weights of the trained model. */
-  async saveWeights(model: Module, config: RunConfig): Promise<string> {
+  async saveWeights(
+    model: Module,
+    config: RunConfig,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const file = this.file('weights.safetensors');
     const metadata = {
+      ...more,
       recipe: config.recipe,
       seed: String(config.seed),
       settings: JSON.stringify(config.settings),

@@ -16,6 +16,8 @@ export interface Terminal {
   say(words: Words): string;
   /** One line on stdout. */
   print(line?: string): void;
+  /** Text on stdout as it is, without a line end. */
+  write(text: string): void;
   /** One line on stderr. */
   warn(line: string): void;
   bar(label: string): Bar;
@@ -41,6 +43,7 @@ export function makeTerminal(
     language,
     styled: out.isTTY === true && !plain,
     say: words => words[language],
+    write: text => void out.write(text),
     print: (line = '') => void out.write(`${line}\n`),
     warn: line => void err.write(`${line}\n`),
     bar: label =>

@@ -87,7 +87,8 @@ export const train = defineCommand({
       return 130;
     }
     const files = await writePictures(folder.path, await result.pictures());
-    if (result.model !== undefined) files.push(await folder.saveWeights(result.model, config));
+    if (result.model !== undefined)
+      files.push(await folder.saveWeights(result.model, config, result.metadata));
     const line = asJson(result, config.device);
     const resultFile = folder.file('result.json');
     await writeFileAtomic(folder.file('history.json'), `${JSON.stringify(folder.histories)}\n`);

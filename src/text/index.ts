@@ -15,6 +15,7 @@ export {
   type WindowOptions,
 } from './batches.ts';
 export { type BpeOptions, BpeTokenizer, type BpeTraining, type Merge } from './bpe.ts';
+export { type CorpusLanguage, smallCorpus, smallReviews, smallWords, swappedPairs } from './corpora.ts';
 export {
   chinesePoems,
   folds,
@@ -41,6 +42,10 @@ export {
   waimaiReviews,
 } from './datasets.ts';
 export { fromHuggingFace, type HuggingFaceOptions } from './hugging-face.ts';
+export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
+export { BigramLM } from './models/bigram.ts';
+export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
+export { type CountedOptions, countedVectors } from './ppmi.ts';
 export {
   type GenerateOptions,
   generate,

@@ -2,6 +2,7 @@
 
 import { batchNorm } from './batch-norm.ts';
 import { batchSize } from './batch-size.ts';
+import { charBigram, namesBigram } from './bigram.ts';
 import { dropoutL2 } from './dropout-l2.ts';
 import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
@@ -44,4 +45,6 @@ export const RECIPES: readonly Recipe[] = [
   initTanh,
   lrPolicy,
   dbn,
+  charBigram,
+  namesBigram,
 ];

@@ -2,6 +2,7 @@
 // In: a seed and settings. Out: numbers, sentences and pictures. Not its job: files, terminals.
 
 import type { Module } from '../../nn/index.ts';
+import type { NextLogits, Tokenizer } from '../../text/index.ts';
 import type { FitOptions, FitResult } from '../../train/index.ts';
 import type { Language, Words } from '../language.ts';
 
@@ -33,6 +34,12 @@ export const oneOf = <T extends string>(initial: T, words: readonly T[]): Settin
   form: words.join(' | '),
   read: text => words.find(w => w === text),
 });
+/** Any text. */
+export const words = (initial: string, form: string): Setting<string> => ({
+  initial,
+  form,
+  read: text => text,
+});
 /** Two numbers with a comma between them. */
 export const pair = (initial: readonly [number, number]): Setting<readonly [number, number]> => ({
   initial,
@@ -63,17 +70,34 @@ export interface Run<S extends Settings = Settings> {
 }
 /** What the run itself takes care of is left out. */
 export type RunFit<B> = Omit<FitOptions<B>, 'signal' | 'checkpoint' | 'resume' | 'onEvent'>;
+/** Texts by name that a file of weights carries. */
+export type Metadata = Readonly<Record<string, string>>;
+/** A model that writes: how texts become tokens, and the scores of the next one. */
+export interface Writer {
+  readonly tokenizer: Tokenizer;
+  /** The context that an empty prompt begins with. */
+  readonly start: readonly number[];
+  /** A token that ends a text. */
+  readonly stop?: number;
+  readonly next: NextLogits;
+}
+/** What a trained model is used with. */
+export type Use<S extends Settings = Settings> = Pick<Run<S>, 'settings' | 'language'> & {
+  readonly metadata: Metadata;
+};
 /** A recipe with a model that can be used afterwards: evaluated again, asked for single inputs. */
 export interface Trained<S extends Settings = Settings> {
-  build(settings: ValuesOf<S>): Module;
+  build(settings: ValuesOf<S>, metadata: Metadata): Module;
   /** Metrics on the test set, by the names of `train`. */
-  evaluate(model: Module, run: Pick<Run<S>, 'settings' | 'language'>): Promise<Metrics>;
+  evaluate(model: Module, run: Use<S>): Promise<Metrics>;
   /** What the model says to inputs of the command line. */
   predict?(
     model: Module,
     inputs: readonly string[],
-    run: Pick<Run<S>, 'settings' | 'language'>,
+    run: Use<S>,
   ): Promise<readonly (readonly [string, string])[]>;
+  /** The model as one that writes: for `tenon generate`. */
+  writer?(model: Module, run: Use<S>): Writer;
 }
 export interface Result {
   readonly metrics: Metrics;
@@ -83,6 +107,8 @@ export interface Result {
   readonly pictures: () => Promise<Readonly<Record<string, string>>>;
   /** The trained model, whose weights are kept. */
   readonly model?: Module;
+  /** What is kept with the weights, such as a vocabulary: the model cannot be built without it. */
+  readonly metadata?: Metadata;
 }
 export interface Recipe {
   readonly name: string;

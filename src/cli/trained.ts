@@ -1,0 +1,63 @@
+// A trained model from its file: what eval and generate begin with. In: a recipe, maybe a file and settings. Out: the model.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseSafetensors, readBytes } from '../io/index.ts';
+import type { Module } from '../nn/index.ts';
+import { assignments, UsageError } from './command.ts';
+import type { Language } from './language.ts';
+import type { Recipe, Trained, Use } from './recipes/recipe.ts';
+import { settingsOf } from './run-recipe.ts';
+
+/** Where weights of a recipe are looked for: its own run first, then those that come with Tenon. */
+export function weightsOf(command: string, recipe: string): string {
+  const places = [
+    join('runs', recipe, 'weights.safetensors'),
+    // From src/cli/ as well as from dist/node/.
+    fileURLToPath(new URL(`../../weights/${recipe}.safetensors`, import.meta.url)),
+  ];
+  const found = places.find(p => existsSync(p));
+  if (found === undefined)
+    throw new UsageError(`${command}: ${recipe} has no weights yet; 'tenon train ${recipe}' makes them`);
+  return found;
+}
+
+export interface Loaded {
+  readonly file: string;
+  readonly model: Module;
+  readonly trained: Trained;
+  readonly use: Use;
+}
+/** The model of a recipe with the settings that it was trained with; `set` (KEY=VALUE) decides where it says something. */
+export async function loadTrained(
+  command: string,
+  recipe: Recipe,
+  options: {
+    readonly weights?: string | undefined;
+    readonly set?: readonly string[] | undefined;
+    readonly language: Language;
+  },
+): Promise<Loaded> {
+  const { trained } = recipe;
+  if (trained === undefined)
+    throw new UsageError(
+      `${command}: ${recipe.name} keeps no weights; 'tenon train ${recipe.name}' measures it`,
+    );
+  const given = assignments(command, '--set', options.set ?? []);
+  // Wrong settings are told before a file is looked for.
+  const settings = settingsOf(recipe, given);
+  const file = options.weights ?? weightsOf(command, recipe.name);
+  const { tensors, metadata } = parseSafetensors(await readBytes(command, file), file);
+  const stored = JSON.parse(metadata['settings'] ?? '{}') as Record<string, unknown>;
+  const kept = Object.entries(stored).filter(([key]) => key in settings && !(key in given));
+  const use: Use = {
+    settings: { ...settings, ...Object.fromEntries(kept) },
+    language: options.language,
+    metadata,
+  };
+  const model = trained.build(use.settings, metadata);
+  model.loadStateDict(tensors);
+  model.eval();
+  return { file, model, trained, use };
+}

@@ -1,0 +1,187 @@
+// Models that need neither recurrence nor attention: bigram, means of embeddings, convolutions; our own small corpora.
+
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { F, manualSeed, type Tensor, tensor } from '../../src/index.ts';
+import { Adam } from '../../src/optim/index.ts';
+import {
+  BagClassifier,
+  BigramLM,
+  CharTokenizer,
+  ConvClassifier,
+  countedVectors,
+  givenNames,
+  padIds,
+  smallCorpus,
+  smallReviews,
+  smallWords,
+  splitSpaces,
+  splitText,
+  swappedPairs,
+  textLoader,
+  tinyShakespeare,
+  WordTokenizer,
+} from '../../src/text/index.ts';
+import { Accuracy, evaluate, fit } from '../../src/train/index.ts';
+import { numbers } from '../support.ts';
+
+const ids = (list: readonly number[]): Tensor => tensor(BigInt64Array.from(list, BigInt));
+const pairLoss = (model: BigramLM, texts: readonly (readonly number[])[]): number =>
+  F.crossEntropy(
+    model(ids(texts.flatMap(t => t.slice(0, -1)))),
+    ids(texts.flatMap(t => t.slice(1))),
+  ).itemSync();
+
+describe('BigramLM', () => {
+  it('by counting has the probabilities of the counts', () => {
+    // 0→1 twice, 1→0 once, 1→2 once; each of 3·3 pairs once more by the smoothing.
+    const m = BigramLM.fromCounts([[0, 1, 0, 1, 2]], 3);
+    const p = numbers(m(ids([0, 1, 2])).softmax(-1));
+    for (const [i, w] of [1 / 5, 3 / 5, 1 / 5, 2 / 5, 1 / 5, 2 / 5, 1 / 3, 1 / 3, 1 / 3].entries())
+      expect(p[i]).toBeCloseTo(w, 6);
+    expect(() => BigramLM.fromCounts([[0, 3]], 3)).toThrow('BigramLM: tokens are 0 … 2, got 0, 3');
+    expect(() => BigramLM.fromCounts([], 3, { smoothing: 0 })).toThrow(
+      'BigramLM: smoothing must be > 0, got 0',
+    );
+  });
+  it('no table is better on the text that was counted', async () => {
+    const text = [0, 1, 2, 0, 1, 1, 2, 0, 2, 1, 0, 0];
+    const counted = pairLoss(BigramLM.fromCounts([text], 3, { smoothing: 1e-9 }), [text]);
+    manualSeed(1);
+    const model = new BigramLM(3);
+    const optimizer = new Adam(model.parameters(), { lr: 0.1 });
+    for (let i = 0; i < 400; i++) {
+      optimizer.zeroGrad();
+      F.crossEntropy(model(ids(text.slice(0, -1))), ids(text.slice(1))).backward();
+      optimizer.step();
+    }
+    const learned = pairLoss(model, [text]);
+    expect(learned).toBeGreaterThanOrEqual(counted - 1e-6);
+    expect(learned).toBeLessThan(counted + 1e-3);
+  });
+});
+
+describe.each([
+  ['BagClassifier', () => new BagClassifier(20, { dim: 6, hidden: 5 })],
+  ['ConvClassifier', () => new ConvClassifier(20, { dim: 6, filters: 4, widths: [2, 3, 4] })],
+] as const)('%s', (name, make) => {
+  manualSeed(3);
+  const model = make().eval();
+  const logits = (list: readonly number[], length?: number): number[] =>
+    numbers((model as BagClassifier)(padIds([list], length === undefined ? {} : { length }).ids));
+  it('padding changes nothing, and a text without words has an answer', () => {
+    const text = [3, 7, 7, 1, 12];
+    const want = logits(text);
+    for (const length of [6, 9, 20])
+      for (const [i, v] of logits(text, length).entries()) expect(v).toBeCloseTo(want[i]!, 5);
+    expect(logits([]).every(Number.isFinite)).toBe(true);
+    expect(logits([], 7)).toEqual(logits([]));
+  });
+  it('sees the order of words, or does not, by what it is', () => {
+    const [a, b] = [logits([3, 7, 1]), logits([1, 7, 3])];
+    const gap = Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
+    if (name === 'BagClassifier') expect(gap).toBeLessThan(1e-6);
+    else expect(gap).toBeGreaterThan(1e-3);
+  });
+});
+
+describe('our own corpora', () => {
+  it.each(['en', 'zh'] as const)(
+    '%s: analogies hold in vectors that were counted from the small world',
+    language => {
+      const v = countedVectors(smallCorpus(language).map(splitSpaces));
+      const [king, queen, man, woman, prince, princess, boy, girl] = smallWords(language) as [
+        string,
+        string,
+        string,
+        string,
+        string,
+        string,
+        string,
+        string,
+      ];
+      for (const [a, b, c, d] of [
+        [man, king, woman, queen],
+        [king, queen, man, woman],
+        [man, woman, boy, girl],
+        [prince, princess, king, queen],
+        [boy, prince, girl, princess],
+      ] as const)
+        expect(v.analogy(a, b, c, { count: 1 })[0]!.word).toBe(d);
+      const apple = smallWords(language)[8]!;
+      expect(v.nearest(apple, { count: 2 }).map(n => n.word)).toEqual(
+        expect.arrayContaining(smallWords(language).slice(9, 11)),
+      );
+      expect(v.similarity(king, queen)).toBeGreaterThan(0.8);
+      expect(Math.abs(v.similarity(king, apple))).toBeLessThan(0.2);
+      // Nothing is drawn: another run gives the same numbers.
+      expect(countedVectors(smallCorpus(language).map(splitSpaces)).data).toEqual(v.data);
+    },
+  );
+  it.each(['en', 'zh'] as const)(
+    '%s: opinions and pairs are half of each class, each sentence once',
+    language => {
+      for (const list of [smallReviews(language), swappedPairs(language)]) {
+        expect(list.filter(r => r.label === 1)).toHaveLength(list.length / 2);
+        expect(new Set(list.map(r => r.text)).size).toBe(list.length);
+      }
+      const pairs = swappedPairs(language);
+      const words = (i: number): string[] => splitSpaces(pairs[i]!.text).sort();
+      for (let i = 0; i < pairs.length; i += 2) expect(words(i)).toEqual(words(i + 1));
+    },
+  );
+  it('countedVectors refuses what it cannot count', () => {
+    expect(() => countedVectors([['a', 'b']], { dim: 3 })).toThrow(
+      'countedVectors: dim must be at most the 2 words, got 3',
+    );
+    expect(() => countedVectors([['a', 'b']], { window: 0 })).toThrow(
+      'window must be an integer >= 1, got 0',
+    );
+  });
+  it('one is the opposite of the other: 狗咬人 and 人咬狗, for a model that sees the order', async () => {
+    manualSeed(0);
+    const all = swappedPairs('zh');
+    const t = WordTokenizer.train(
+      all.map(r => r.text),
+      { split: splitSpaces },
+    );
+    const samples = all.map(r => ({ ids: t.encode(r.text), label: r.label }));
+    const shares: number[] = [];
+    for (const model of [
+      new BagClassifier(t.vocabSize, { dim: 16 }),
+      new ConvClassifier(t.vocabSize, { dim: 16, filters: 8 }),
+    ]) {
+      const train = textLoader(samples, { batchSize: 64, shuffle: true });
+      await fit(model, {
+        train,
+        epochs: 12,
+        optimizer: new Adam(model.parameters(), { lr: 0.01 }),
+        loss: F.crossEntropy,
+      });
+      const test = textLoader(samples, { batchSize: 64 });
+      const m = await evaluate(model, test, { loss: F.crossEntropy, metrics: { accuracy: new Accuracy() } });
+      shares.push(m['accuracy']!);
+    }
+    // Of each pair the bag is right for one, whatever it learned.
+    expect(shares).toEqual([0.5, 1]);
+  });
+});
+
+const root = resolve(import.meta.dirname, '../../../shared/data');
+describe.skipIf(!existsSync(root))('published losses of bigrams (needs ../shared/data)', () => {
+  const here = { root, download: false };
+  it('Tiny Shakespeare: 2.48 nats on the last tenth', async () => {
+    const text = await tinyShakespeare(here);
+    const t = CharTokenizer.train(text);
+    const [train, held] = splitText(text).map(part => t.encode(part));
+    expect(pairLoss(BigramLM.fromCounts([train!], 65), [held!])).toBeCloseTo(2.48, 2);
+  });
+  it('names: 2.4540 nats over all of them, as makemore', async () => {
+    const names = await givenNames(here);
+    const t = CharTokenizer.train(`\n${names.join('')}`);
+    const texts = names.map(n => t.encode(`\n${n}\n`));
+    expect(pairLoss(BigramLM.fromCounts(texts, 27), texts)).toBeCloseTo(2.4545, 3);
+    expect(pairLoss(BigramLM.fromCounts(texts, 27, { smoothing: 1e-6 }), texts)).toBeCloseTo(2.454, 3);
+  });
+});
