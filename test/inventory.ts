@@ -316,7 +316,7 @@ errata 22 22 + 12 layers are a story | owed course: cards of mistakes
 errata 23 ReLU after the sum, BN in the shortcut | owed course: cards of mistakes
 errata 24 64·16·16 fits 34-pixel images | owed course: cards of mistakes
 errata 25 randn unscaled | owed course: cards of mistakes
-errata 26 a 6 turned is a 9, flipped it is not | owed course: cards of mistakes
+errata 26 a 6 turned is a 9, flipped it is not | recipe augmentation | owed course: cards of mistakes
 errata 27 flattening keeps order | owed course: cards of mistakes
 errata 28 analogies leave out the query | owed course: cards of mistakes
 errata 29 the immediate partial | learn/formulas: vector RNN: … | owed course: cards of mistakes
@@ -357,7 +357,7 @@ E9 max or average; three interpolations | owed vision: experiments
 E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
 E11 20 or 56 layers | owed vision: experiments
 E12 Module: children, parameters, saving | learn/modules: a network of one’s own | learn/modules: state and modes
-E13 augmentation, right and wrong | owed vision: experiments
+E13 augmentation, right and wrong | recipe augmentation | vision/datasets: training and evaluation
 E14 one-hot or embedding | owed sequences: word vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
@@ -458,7 +458,7 @@ RNN unrolled | owed sequences: pictures
 BPTT chain | owed sequences: pictures
 GRU/LSTM cell graphs | owed sequences: pictures
 embedding space + cosine | owed sequences: word vectors
-augmentation grid | viz/viz: small pictures | owed vision: experiments
+augmentation grid | recipe augmentation | viz/viz: small pictures
 optimizer paths in a ravine | recipe optimizer-race | optim/path: optimizer-race
 sweep comparison chart | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
 大白话 / 理论 | owed course: both tiers of wording

@@ -1,5 +1,6 @@
 // All recipes, in the order in which a learner meets them.
 
+import { augmentation } from './augmentation.ts';
 import { batchNorm } from './batch-norm.ts';
 import { batchSize } from './batch-size.ts';
 import { charBigram, namesBigram } from './bigram.ts';
@@ -45,6 +46,7 @@ export const RECIPES: readonly Recipe[] = [
   initTanh,
   lrPolicy,
   dbn,
+  augmentation,
   charBigram,
   namesBigram,
 ];
