@@ -36,7 +36,7 @@ export const doctor = defineCommand({
   options: {},
   examples: [['tenon doctor --json', { en: 'for scripts', zh: '供脚本使用' }]],
   async run(values, _rest, terminal) {
-    const findings = [...engine(), ...device(), await pictures(), await speed()];
+    const findings = [...engine(), ...device(), await pictures(), await photos(), await speed()];
     if (values.json) {
       terminal.print(JSON.stringify(Object.fromEntries(findings.map(f => [f.key, f.value]))));
       return 0;
@@ -156,6 +156,24 @@ async function pictures(): Promise<Finding> {
       : {
           en: 'install @resvg/resvg-js to get them; SVG always works',
           zh: '安装 @resvg/resvg-js 即可；SVG 始终可用',
+        },
+  };
+}
+
+async function photos(): Promise<Finding> {
+  const there = await import('sharp').then(
+    () => true,
+    () => false,
+  );
+  return {
+    key: 'photos',
+    label: { en: 'picture files as data', zh: '读取图片文件' },
+    value: there,
+    why: there
+      ? { en: 'sharp is installed: JPEG, PNG, WebP and others', zh: '已安装 sharp：可读 JPEG、PNG、WebP 等' }
+      : {
+          en: 'install sharp to train on your own photographs',
+          zh: '安装 sharp 后才能用自己的照片训练',
         },
   };
 }

@@ -146,7 +146,13 @@ describe('missions', () => {
 describe('doctor', () => {
   it('tells what runs here', () => {
     const report = JSON.parse(tenon(['doctor', '--json'], { TENON_THREADS: '1' }).out);
-    expect(report).toMatchObject({ node: process.versions.node, simd: true, threads: 1, device: 'cpu' });
+    expect(report).toMatchObject({
+      node: process.versions.node,
+      simd: true,
+      threads: 1,
+      device: 'cpu',
+      photos: true,
+    });
     expect(report.gflops).toBeGreaterThan(0);
   });
 });

@@ -220,9 +220,15 @@ describe('damaged pictures', () => {
     loader.close();
     // Sample by sample, too.
     const collate = (s: [Tensor, bigint][]) => s.length;
-    const joined = new DataLoader(d, { batchSize: 2, skipDamaged: true, collate });
-    expect(await all(joined)).toEqual([1, 2]);
-    expect(joined.skipped.length).toBe(3);
+    for (const [dataset, numWorkers] of [
+      [d, 0],
+      [far, 1],
+    ] as const) {
+      const joined = new DataLoader(dataset, { batchSize: 2, skipDamaged: true, collate, numWorkers });
+      expect(await all(joined)).toEqual([1, 2]);
+      expect(joined.skipped.length).toBe(3);
+      joined.close();
+    }
   });
   it('of other kinds are errors still', async () => {
     const d = new ImageFolder(await make(), { transform: new T.Compose([new T.RandomCrop(99), transform]) });

@@ -423,6 +423,39 @@ describe('tensors', () => {
   });
 });
 
+describe('a transform of one’s own', () => {
+  /** Swaps red and blue with probability p. */
+  class SwapColours extends T.Transform {
+    readonly random = true;
+    readonly p: number;
+    constructor(p: number) {
+      super();
+      this.p = p;
+    }
+    override run(sample: Image, draw: { chance(p: number): boolean }): Image {
+      if (!draw.chance(this.p)) return sample;
+      const [w, h] = [sample.width, sample.height];
+      const data = sample.data.map((_, i) => sample.data[i + [2, 0, -2][i % 3]!]!);
+      return sample.with(data, h, w);
+    }
+  }
+  it('is a class with run, and called and composed like the others', () => {
+    const x = new Image(Uint8Array.from([1, 2, 3]), 1, 1, 3);
+    const swap = new SwapColours(1);
+    expect([...swap(x).data]).toEqual([3, 2, 1]);
+    expect([...new T.Compose([swap, swap])(x).data]).toEqual([1, 2, 3]);
+    expect([swap.title, swap instanceof SwapColours, new T.Compose([swap]).random]).toEqual([
+      'SwapColours',
+      true,
+      true,
+    ]);
+    const often = new SwapColours(0.5);
+    const seen = Array.from({ length: 200 }, (_, i) => often(x, new Generator(i)).data[0]);
+    expect(seen.filter(v => v === 3).length).toBeGreaterThan(70);
+    expect(seen.filter(v => v === 1).length).toBeGreaterThan(70);
+  });
+});
+
 describe('pictures', () => {
   it('go to tensors and back', () => {
     for (const channels of [1, 3, 4]) {
