@@ -59,7 +59,7 @@ try {
     throw new Error('the font tools could not be installed');
   const modules = join(tools, 'node_modules');
   const subset = createRequire(join(modules, 'index.js'))('subset-font') as Subset;
-  const chinese = ['src/cli', 'src/viz'].flatMap(folder => [...charactersOf(join(root, folder))]);
+  const chinese = ['src/cli', 'src/viz', 'src/text'].flatMap(folder => [...charactersOf(join(root, folder))]);
   mkdirSync(target, { recursive: true });
   for (const font of FONTS) {
     const folder = join(modules, font.from.slice(0, font.from.lastIndexOf('@')));

@@ -58,9 +58,9 @@ D6 MNIST | data/idx: mnist | data/idx: the real files (needs ../shared/data)
 D7 CIFAR-100 | vision/datasets: CIFAR
 D8 a folder of images | vision/datasets: ImageFolder | page docs/vision.md
 D9 binary sequences, parity | data/sequences: makeParity
-D10 the marked bit; text as next-step prediction | data/sequences: makeRecall marks the first bit and asks for it | owed sequences: text data
-D11 text for generation and sentiment | owed sequences: text data
-D12 word vectors | owed sequences: word vectors
+D10 the marked bit; text as next-step prediction | data/sequences: makeRecall marks the first bit and asks for it | text/batches: x and y are one token apart | recipe char-bigram
+D11 text for generation and sentiment | text/datasets: the real files (needs ../shared/data) | text/models: our own corpora | learn/text: 人咬狗 is told from 狗咬人 by the convolution alone | recipe word-order | recipe sst2-cnn | recipe hotel-bag
+D12 word vectors | text/vectors: files of word vectors | text/vectors: one-hot vectors of different words are orthogonal, whatever the words; embeddings are not | recipe word-vectors
 D13 one-dimensional series | data/sequences: makeWaves gives the four forms
 D14 two batches of five | data/surfaces: batchNormExample … | learn/numbers: two batches of five: …
 D15 features on scales 1 and 1000 | data/surfaces: makeScales: … | learn/classic: features on scales 1 and 1000: …
@@ -87,7 +87,7 @@ M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
 M13 one switch RNN, GRU, LSTM | owed sequences: recurrent layers
 M14 GRU and LSTM | owed sequences: recurrent layers
-M15 many to one, many to many | owed sequences: sentiment and tagging
+M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | owed sequences: tagging
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | owed vision: models
 M17 ResNet and its plain twin | owed vision: models
 M18 Transformer and Mamba | owed sequences: Transformer and Mamba
@@ -334,7 +334,7 @@ errata 40 runs A, B, C | recipe momentum-abc | owed course: cards of mistakes
 errata 41 a ridge along x₁ + x₂ = 1 | learn/numbers: XOR by the feature … | owed course: cards of mistakes
 errata 42 history after 2012 | owed course: cards of mistakes
 errata 43 parity is hard as stated | owed sequences: parity | owed course: cards of mistakes
-errata 44 gates, not names, remember | owed sequences: recall and text data | owed course: cards of mistakes
+errata 44 gates, not names, remember | owed sequences: recall | owed course: cards of mistakes
 errata 45 the gradient rises before it falls | learn/numbers: h_T = wᵀ: … | owed course: cards of mistakes
 errata 46 optimizers per layer exist | optim/state: each layer can have an optimizer of its own | owed course: cards of mistakes
 errata 47 ⌊(H + 2p − k)/s⌋ + 1 | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed course: cards of mistakes
@@ -358,7 +358,7 @@ E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed v
 E11 20 or 56 layers | owed vision: experiments
 E12 Module: children, parameters, saving | learn/modules: a network of one’s own | learn/modules: state and modes
 E13 augmentation, right and wrong | recipe augmentation | vision/datasets: training and evaluation
-E14 one-hot or embedding | owed sequences: word vectors
+E14 one-hot or embedding | text/vectors: one-hot vectors of different words are orthogonal, whatever the words; embeddings are not | recipe word-vectors
 E15 a sentence through an RNN | owed sequences: recurrent layers
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
 E17 MLP on MNIST | recipe mnist-mlp
@@ -400,7 +400,7 @@ gates count | owed course: questions
 3.3 | learn/formulas: scalar tanh RNN … | owed course: questions
 3.4 | learn/numbers: h_T = wᵀ: … | owed course: questions
 4.1 | owed sequences: parity | owed course: questions
-4.2 | owed sequences: recall and text data | owed course: questions
+4.2 | owed sequences: recall | owed course: questions
 checklist | owed course: questions
 6 learning goals | owed course: questions
 derive ŷ−y | learn/formulas: softmax with cross-entropy: … | owed course: questions
@@ -457,7 +457,7 @@ receptive-field growth | owed vision: pictures
 RNN unrolled | owed sequences: pictures
 BPTT chain | owed sequences: pictures
 GRU/LSTM cell graphs | owed sequences: pictures
-embedding space + cosine | owed sequences: word vectors
+embedding space + cosine | learn/text: pointMap draws names, groups and links | recipe word-vectors
 augmentation grid | recipe augmentation | viz/viz: small pictures
 optimizer paths in a ravine | recipe optimizer-race | optim/path: optimizer-race
 sweep comparison chart | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
@@ -538,7 +538,7 @@ h_t=tanh(W_ih x_t+W_hh h_{t−1}+b) | learn/formulas: vector RNN: …
 ∂L_t/∂W_hh=Σ_k | learn/formulas: vector RNN: …
 product of Jacobians | learn/formulas: vector RNN: …
 cosine similarity | learn/formulas: cosine similarity, and …
-king−man+woman | owed sequences: word vectors
+king−man+woman | text/vectors: king − man + woman is queen, query words excluded | learn/text: king − man + woman is queen, 国王 − 男人 + 女人 is 女王, learned and counted
 perceptron rule | learn/classic: perceptron
 E and both LMS forms | learn/classic: online and batch end at the same line; … | learn/classic: one step from 0: …
 x←(x−μ)/(σ+ε) | data/generators: is scaled to mean 0 and standard deviation 1

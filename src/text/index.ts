@@ -45,6 +45,7 @@ export { fromHuggingFace, type HuggingFaceOptions } from './hugging-face.ts';
 export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
+export { SkipGram, skipGramPairs } from './models/skip-gram.ts';
 export { type CountedOptions, countedVectors } from './ppmi.ts';
 export {
   type GenerateOptions,
@@ -56,6 +57,7 @@ export {
   type TokenProbs,
   tokenProbs,
 } from './sampling.ts';
+export { type SentenceSteps, sentenceSteps } from './steps.ts';
 export {
   CharTokenizer,
   type Split,

@@ -22,5 +22,6 @@ export { type MatrixOptions, matrixChart } from './matrix.ts';
 export { type NetworkLayer, type NetworkLink, type NetworkOptions, network } from './network.ts';
 export { type PictureGridOptions, type PictureRow, pictureGrid } from './pictures.ts';
 export { type Pixels, pngBytes } from './png.ts';
+export { type NamedPoint, type PointMapOptions, pointMap } from './points.ts';
 export { formatTick, formatValue, type Interval, linearScale, logScale, type Scale } from './scale.ts';
 export { seriesColor, THEME } from './theme.ts';

@@ -15,10 +15,13 @@ import { optimizerRace } from './optimizer-race.ts';
 import { ownParts } from './own-parts.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
+import { SENTIMENT } from './sentiment.ts';
 import { circle, linear, square, triangle } from './shapes.ts';
 import { shuffling } from './shuffling.ts';
 import { troubles } from './troubles.ts';
 import { vanishing } from './vanishing.ts';
+import { wordOrder } from './word-order.ts';
+import { wordVectors } from './word-vectors.ts';
 
 export const RECIPES: readonly Recipe[] = [
   lineRecipe,
@@ -47,6 +50,9 @@ export const RECIPES: readonly Recipe[] = [
   lrPolicy,
   dbn,
   augmentation,
+  wordVectors,
+  wordOrder,
   charBigram,
   namesBigram,
+  ...SENTIMENT,
 ];
