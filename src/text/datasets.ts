@@ -4,8 +4,9 @@
 import { FileError, show, ValueError } from '../base/errors.ts';
 import { shuffled } from '../data/draws.ts';
 import type { FileOptions } from '../data/files.ts';
-import { gunzip, loadFile, parseCsv, readTar } from '../data/index.ts';
+import { gunzip, loadFile, parseCsv, readDataFile, readTar } from '../data/index.ts';
 import { readBytes, type Source } from '../io/index.ts';
+import { Zip } from '../io/zip.ts';
 import { Generator } from '../tensor/random.ts';
 import { parseTrees, type SentimentTree } from './trees.ts';
 import { decodeUtf8, type Utf8Options } from './utf8.ts';
@@ -245,9 +246,26 @@ export async function sstTrees(options: SplitFile = {}): Promise<SentimentTree[]
   oneOf('sstTrees', split, ['train', 'validation', 'test']);
   const name = split === 'validation' ? 'dev' : split;
   const path = `sst-trees/${name}.txt`;
-  const urls = [`https://raw.githubusercontent.com/munikarmanish/RNTN/12bb731/trees/${name}.txt`];
-  const bytes = await loadFile({ path, urls, sha256: TREES[name]! }, options);
+  // As it lies in the archive of its authors, or unpacked beside it.
+  const bytes = (await readDataFile(path, options)) ?? (await fromTreebank(name, options));
   return parseTrees(decodeUtf8(bytes, { file: path }), path);
+}
+async function fromTreebank(name: string, options: FileOptions): Promise<Uint8Array> {
+  const path = 'sst-trees/trainDevTestTrees_PTB.zip';
+  const urls = [`https://nlp.stanford.edu/sentiment/${path.slice('sst-trees/'.length)}`];
+  const bytes = await new Zip(await loadFile({ path, urls }, options), 'sstTrees', path).read(
+    `trees/${name}.txt`,
+  );
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as BufferSource));
+  const got = Array.from(digest, b => b.toString(16).padStart(2, '0')).join('');
+  if (got !== TREES[name])
+    throw new FileError(
+      'sstTrees',
+      `${path}: trees/${name}.txt must have its checksum`,
+      got,
+      'load it again',
+    );
+  return bytes;
 }
 
 /** Movie-review polarity (Pang and Lee 2005): 5331 positive (1) and 5331 negative (0) snippets, no split; see `folds`. */

@@ -42,6 +42,7 @@ export {
   waimaiReviews,
 } from './datasets.ts';
 export { fromHuggingFace, type HuggingFaceOptions } from './hugging-face.ts';
+export { LlamaTokenizer } from './llama-tokenizer.ts';
 export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';

@@ -1,10 +1,12 @@
 // Data sets of texts: their formats, damaged ones too, and the numbers of the real files.
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readTar } from '../../src/data/index.ts';
+import { zipChunks } from '../../src/io/zip.ts';
 import {
   chinesePoems,
   encodeUtf8,
@@ -219,6 +221,24 @@ describe.skipIf(!existsSync(root))('the real files (needs ../shared/data)', () =
     const nodes = (t: { readonly children: readonly never[] }): number =>
       1 + t.children.reduce((n, c) => n + nodes(c), 0);
     expect(trees[0]!.reduce((n, t) => n + nodes(t as never), 0)).toBe(318_582);
+  });
+  it('the trees come out of the archive of their authors, checked', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tenon-trees-'));
+    try {
+      const dev = readFileSync(join(root, 'sst-trees/dev.txt'));
+      const pack = (text: Uint8Array): void => {
+        mkdirSync(join(folder, 'sst-trees'), { recursive: true });
+        const chunks = [...zipChunks('pack', [['trees/dev.txt', text]])];
+        writeFileSync(join(folder, 'sst-trees/trainDevTestTrees_PTB.zip'), Buffer.concat(chunks));
+      };
+      pack(dev);
+      const there = { root: folder, download: false, split: 'validation' } as const;
+      expect(await sstTrees(there)).toHaveLength(1101);
+      pack(dev.subarray(1));
+      await expect(sstTrees(there)).rejects.toThrow('trees/dev.txt must have its checksum');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
   it('film, hotel and food reviews; the split of the reviews never changes', async () => {
     expect(sizes(await movieReviews(here))).toEqual([10_662, 5331]);

@@ -10,6 +10,7 @@ import {
   decodeUtf8,
   encodeUtf8,
   fromHuggingFace,
+  LlamaTokenizer,
   splitBert,
   splitWords,
   type Tokenizer,
@@ -18,6 +19,7 @@ import {
   WordPieceTokenizer,
   WordTokenizer,
 } from '../../src/text/index.ts';
+import { survive } from '../fuzz/damage.ts';
 
 const real = resolve(import.meta.dirname, '../../../shared/data');
 const POEM = '床前明月光，疑是地上霜。举头望明月，低头思故乡。';
@@ -392,4 +394,41 @@ describe.skipIf(!existsSync(real))('GPT-2 (needs ../shared/data)', () => {
       { numRuns: 1000, seed: 4 },
     );
   });
+});
+
+describe.skipIf(!existsSync(real))('LlamaTokenizer (needs ../shared/data)', () => {
+  const bytes = new Uint8Array(readFileSync(join(real, 'weights/tok512.bin')));
+  const t = LlamaTokenizer.fromBytes(bytes);
+  const golden = JSON.parse(readFileSync(join(real, 'weights/golden.json'), 'utf8'))[
+    'stories260K.bin + tok512.bin'
+  ] as {
+    readonly greedy_ids: number[];
+    readonly greedy_text: string;
+  };
+  it('reads the golden tokens as the golden text, and cuts the text into them again', () => {
+    expect(t.vocabSize).toBe(512);
+    expect(t.decode(golden.greedy_ids)).toBe(golden.greedy_text);
+    expect(t.encode(golden.greedy_text)).toEqual(golden.greedy_ids);
+    expect(t.encode('', { begin: true })).toEqual([1]);
+  });
+  it('writes characters without a token as bytes, and gives any text back', () => {
+    expect(t.encode('狗').slice(-3)).toEqual([...encodeUtf8('狗')].map(b => 3 + b));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 30 }), text => {
+        expect(t.decode(t.encode(text, { begin: true }))).toBe(text);
+      }),
+      { numRuns: 500, seed: 5 },
+    );
+  });
+  it('refuses torn files and unknown numbers', async () => {
+    expect(() => LlamaTokenizer.fromBytes(bytes.subarray(0, -1))).toThrow(
+      'LlamaTokenizer: tokenizer.bin: tokens are score, length and bytes',
+    );
+    expect(() => t.decode([512])).toThrow('LlamaTokenizer: numbers are 0 … 511, got 512');
+    const read = (b: Uint8Array): string => {
+      const made = LlamaTokenizer.fromBytes(b);
+      return made.decode([made.vocabSize - 1]);
+    };
+    expect(await survive([bytes], [0, 1, 0x7f, 0x80, 0xff], read)).toBeGreaterThan(100);
+  }, 120_000);
 });
