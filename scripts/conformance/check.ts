@@ -1,6 +1,6 @@
 // Comparing results with what the files want, and the two ways in which a case can end early.
 
-import { type DType, Tensor } from '../../src/index.ts';
+import { type DType, nn, Tensor } from '../../src/index.ts';
 import type { Stored, Tolerance } from './format.ts';
 
 /** The result is not what the file says. */
@@ -36,11 +36,12 @@ export function compareValues(
   }
 }
 
-/** Results as a flat list: tuples, lists and named results in their order. */
-export function flatten(out: unknown): Tensor[] {
+/** Results as a flat list: tuples, lists and named results in their order; packed ones as padded ones and lengths. */
+export function flatten(out: unknown, batchFirst = false): Tensor[] {
   if (out === null || out === undefined) return [];
   if (out instanceof Tensor) return [out];
-  if (Array.isArray(out)) return out.flatMap(flatten);
-  if (typeof out === 'object') return Object.values(out).flatMap(flatten);
+  if (out instanceof nn.PackedSequence) return nn.padPackedSequence(out, { batchFirst });
+  if (Array.isArray(out)) return out.flatMap(x => flatten(x, batchFirst));
+  if (typeof out === 'object') return Object.values(out).flatMap(x => flatten(x, batchFirst));
   throw new Mismatch(`a result is no tensor: ${String(out)}`);
 }

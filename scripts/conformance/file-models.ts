@@ -109,10 +109,29 @@ class UNet extends nn.Module {
   }
 }
 
+class CharLSTM extends nn.Module {
+  encoder = new nn.Embedding(65, 24);
+  rnn = new nn.LSTM(24, 48, { numLayers: 2, batchFirst: true, dropout: 0.2 });
+  decoder = new nn.Linear(48, 65);
+  forward(x: Tensor): Tensor {
+    return this.decoder(this.rnn(this.encoder(x))[0]);
+  }
+}
+class Tagger extends nn.Module {
+  emb = new nn.Embedding(50, 16, { paddingIdx: 0 });
+  gru = new nn.GRU(16, 20, { bidirectional: true, batchFirst: true });
+  out = new nn.Linear(40, 6);
+  forward(x: Tensor): Tensor {
+    return this.out(this.gru(this.emb(x))[0]).logSoftmax(-1);
+  }
+}
+
 export const FILE_MODELS: Readonly<Record<string, () => nn.Module>> = {
   lenet: () => new LeNet(),
   resnet18_narrow: () => new NarrowResNet18(),
   vgg_bn: vggWithNorm,
   decoder,
   unet: () => new UNet(),
+  char_lstm: () => new CharLSTM(),
+  gru_tagger: () => new Tagger(),
 };

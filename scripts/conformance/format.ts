@@ -3,7 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DType, range, type Tensor, tensor } from '../../src/index.ts';
+import { type DType, nn, range, type Tensor, tensor } from '../../src/index.ts';
 
 export interface Tolerance {
   readonly rtol: number;
@@ -198,6 +198,11 @@ export function decode(v: unknown, named: Readonly<Record<string, Tensor>>): unk
   if ('$t' in o) return named[o.$t as string];
   if ('$float' in o)
     return { nan: Number.NaN, inf: Number.POSITIVE_INFINITY }[o.$float as string] ?? Number.NEGATIVE_INFINITY;
+  if ('$packed' in o) {
+    const { data, lengths, batch_first, enforce_sorted } = o.$packed as Record<string, unknown>;
+    const options = { batchFirst: Boolean(batch_first), enforceSorted: enforce_sorted !== false };
+    return nn.packPaddedSequence(decode(data, named) as Tensor, plain(lengths) as number[], options);
+  }
   if ('$dtype' in o) return o.$dtype;
   if ('$slice' in o) {
     const [start, stop, step] = o.$slice as [number | null, number | null, number | null | undefined];

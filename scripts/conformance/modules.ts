@@ -1,7 +1,7 @@
 // Cases about layers: what a call returns, gradients and buffers after it; names of parameters, buffers and modules.
 
 import type { nn, Tensor } from '../../src/index.ts';
-import { type Arguments, construct, type Options } from './call.ts';
+import { type Arguments, camel, construct, type Options } from './call.ts';
 import { compare, flatten, Missing } from './check.ts';
 import { type Case, decode, plain, type Stored, toTensor } from './format.ts';
 
@@ -43,6 +43,27 @@ const CLASSES: Readonly<Record<string, string>> = {
     'ConvTranspose',
     'in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation => nn.ConvTranspose@d(in_channels, out_channels, kernel_size, {stride, padding, output_padding, groups, bias, dilation})',
   ),
+  ...Object.fromEntries(
+    ['RNN', 'GRU', 'LSTM'].map(kind => [
+      kind,
+      `nn.${kind}(input_size, hidden_size, {num_layers, nonlinearity, bias, batch_first, dropout, bidirectional, proj_size})`,
+    ]),
+  ),
+  RNNCell: 'nn.RNNCell(input_size, hidden_size, {bias, nonlinearity})',
+  GRUCell: 'nn.GRUCell(input_size, hidden_size, {bias})',
+  LSTMCell: 'nn.LSTMCell(input_size, hidden_size, {bias})',
+  MultiheadAttention:
+    'embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim, batch_first => nn.MultiheadAttention(embed_dim, num_heads, {dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim, batch_first})',
+  ...Object.fromEntries(
+    ['Encoder', 'Decoder'].map(kind => [
+      `Transformer${kind}Layer`,
+      `d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first => nn.Transformer${kind}Layer(d_model, nhead, {dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first})`,
+    ]),
+  ),
+  TransformerEncoder: 'nn.TransformerEncoder(encoder_layer, num_layers, norm)',
+  TransformerDecoder: 'nn.TransformerDecoder(decoder_layer, num_layers, norm)',
+  Transformer:
+    'd_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout, activation, custom_encoder, custom_decoder, layer_norm_eps, batch_first, norm_first => nn.Transformer({d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first})',
   'mamba_ssm.Mamba':
     'd_model, d_state, d_conv, expand, dt_rank => nn.Mamba(d_model, {d_state, d_conv, expand, dt_rank})',
   ...perRank('ReflectionPad', 'nn.ReflectionPad@d(padding)'),
@@ -72,9 +93,11 @@ export function runModule(c: Case, stored: Store): void {
     named[name] = toTensor(stored.get(key)!, { requiresGrad: name in c.grads });
   }
   const args = decode(plain(c.args), named) as unknown[];
+  const kwargs = Object.entries(decode(plain(c.kwargs ?? {}), named) as Options);
+  if (kwargs.length > 0) args.push(Object.fromEntries(kwargs.map(([name, v]) => [camel(name), v])));
   const forward = m as unknown as (...args: unknown[]) => unknown;
   let out: Tensor[] = [];
-  for (let i = 0; i < c.calls; i++) out = flatten(forward(...args));
+  for (let i = 0; i < c.calls; i++) out = flatten(forward(...args), c.init['batch_first'] === true);
   const want = c.outputs as readonly string[];
   if (out.length !== want.length) throw new Error(`${out.length} results, wants ${want.length}`);
   out.forEach((o, i) => {

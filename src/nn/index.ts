@@ -32,6 +32,11 @@ export {
   Threshold,
 } from './activation.ts';
 export { AdaptiveLogSoftmaxWithLoss, type AdaptiveSoftmaxOptions } from './adaptive-softmax.ts';
+export {
+  type AttentionCallOptions,
+  MultiheadAttention,
+  type MultiheadAttentionOptions,
+} from './attention.ts';
 export { observeCalls } from './call.ts';
 export {
   clipGradNorm_,
@@ -115,6 +120,7 @@ export {
   LocalResponseNorm,
   RMSNorm,
 } from './norm.ts';
+export { PackedSequence, packPaddedSequence, packSequence, padPackedSequence } from './packed.ts';
 export {
   CircularPad1d,
   CircularPad2d,
@@ -166,5 +172,30 @@ export {
   UpsamplingBilinear2d,
   UpsamplingNearest2d,
 } from './reshape.ts';
+export {
+  GRU,
+  GRUCell,
+  type GruConvention,
+  LSTM,
+  LSTMCell,
+  type LstmOptions,
+  type RecurrentOptions,
+  RNN,
+  RNNCell,
+  type RnnCellOptions,
+  type RnnOptions,
+} from './rnn.ts';
 export type { LoadOptions, LoadResult, StateDict } from './state-dict.ts';
 export { type Summary, type SummaryInput, type SummaryRow, summary } from './summary.ts';
+export {
+  type DecoderCallOptions,
+  type EncoderCallOptions,
+  Transformer,
+  type TransformerCallOptions,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+  type TransformerOptions,
+} from './transformer.ts';
