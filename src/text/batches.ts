@@ -186,3 +186,32 @@ export function bpttLoader(
     batchSampler: new TimeOrderedBatchSampler(windows, options.batchSize),
   });
 }
+
+/**
+ * Texts of their own for a language model, in batches of similar length: x all tokens but the last, y all but the first,
+ * −100 where there is padding, which losses leave out. Texts longer than `length` + 1 are cut. Shape: [x, y] int64 (B, T).
+ */
+export function documentLoader(
+  texts: readonly ArrayLike<number>[],
+  options: Omit<TextLoaderOptions, 'side'>,
+): DataLoader<Labelled, [Tensor, Tensor]> {
+  const { batchSize, shuffle = false, generator, length, padId = 0, multipleOf = 1 } = options;
+  const samples = texts.map(ids => ({ ids, label: 0 }));
+  const lengths = texts.map(t => Math.min(t.length, length === undefined ? t.length : length + 1));
+  return new DataLoader<Labelled, [Tensor, Tensor]>(new LabelledTexts(samples), {
+    batchSampler: new BucketBatchSampler(lengths, { batchSize, shuffle }),
+    collate: batch => {
+      const cut = batch.map(s => Array.from(s.ids).slice(0, length === undefined ? undefined : length + 1));
+      const x = padIds(
+        cut.map(ids => ids.slice(0, -1)),
+        { padId, multipleOf },
+      ).ids;
+      const y = padIds(
+        cut.map(ids => ids.slice(1)),
+        { padId: -100, multipleOf },
+      ).ids;
+      return [x, y];
+    },
+    ...(generator === undefined ? {} : { generator }),
+  });
+}

@@ -4,6 +4,7 @@ import '../platform.ts';
 
 export {
   bpttLoader,
+  documentLoader,
   type Labelled,
   LabelledTexts,
   LanguageWindows,
@@ -46,6 +47,7 @@ export { LlamaTokenizer } from './llama-tokenizer.ts';
 export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
+export { MambaLM, type MambaLMOptions } from './models/mamba-lm.ts';
 export { SkipGram, skipGramPairs } from './models/skip-gram.ts';
 export { type CountedOptions, countedVectors } from './ppmi.ts';
 export {

@@ -6,6 +6,7 @@ import {
   BpeTokenizer,
   bpttLoader,
   CharTokenizer,
+  documentLoader,
   generate,
   LanguageWindows,
   padIds,
@@ -217,5 +218,32 @@ describe('generate and streamText', () => {
     );
     const chars = CharTokenizer.train(text);
     expect((await collect(streamText(chars, chars.encode(text)))).join('')).toBe(text);
+  });
+});
+
+describe('documentLoader', () => {
+  it('gives inputs and targets one token apart, −100 where there is padding', () => {
+    const batches = [
+      ...documentLoader(
+        [
+          [9, 1, 2, 9],
+          [9, 3, 9],
+          [9, 4, 5, 6, 7, 9],
+        ],
+        { batchSize: 3, length: 4, padId: 8 },
+      ),
+    ];
+    expect(batches).toHaveLength(1);
+    const [x, y] = batches[0]!;
+    expect(table(x)).toEqual([
+      [9, 3, 8, 8],
+      [9, 1, 2, 8],
+      [9, 4, 5, 6],
+    ]);
+    expect(table(y)).toEqual([
+      [3, 9, -100, -100],
+      [1, 2, 9, -100],
+      [4, 5, 6, 7],
+    ]);
   });
 });

@@ -12,6 +12,7 @@ import {
   ConvClassifier,
   countedVectors,
   givenNames,
+  MambaLM,
   padIds,
   smallCorpus,
   smallReviews,
@@ -83,6 +84,51 @@ describe.each([
     const gap = Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
     if (name === 'BagClassifier') expect(gap).toBeLessThan(1e-6);
     else expect(gap).toBeGreaterThan(1e-3);
+  });
+});
+
+describe('MambaLM', () => {
+  manualSeed(4);
+  const model = new MambaLM(11, { dModel: 8, layers: 2, dState: 4 }).eval();
+  const text = [1, 5, 9, 2, 10, 3, 0];
+  const logits = (list: readonly number[]): number[] => numbers(model(ids(list).unsqueeze(0)));
+  it('reads token by token what it reads at once, to 1e-5', async () => {
+    const all = logits(text);
+    const next = model.reader();
+    for (let n = 1; n <= text.length; n++) {
+      const one = numbers(await next(text.slice(0, n)));
+      for (const [k, v] of one.entries()) expect(Math.abs(v - all[(n - 1) * 11 + k]!)).toBeLessThan(1e-5);
+    }
+    // A prompt at once, and texts beside each other, each with a state of its own.
+    const [a, b] = [model.reader(), model.reader()];
+    await a(text.slice(0, 3));
+    await b(text.slice(2, 4));
+    const again = numbers(await a(text));
+    for (const [k, v] of again.entries())
+      expect(Math.abs(v - all[(text.length - 1) * 11 + k]!)).toBeLessThan(1e-5);
+  });
+  it('does not look ahead', () => {
+    const [a, b] = [logits(text), logits([...text.slice(0, 4), 7, 7, 7])];
+    for (let k = 0; k < 4 * 11; k++) expect(a[k]).toBeCloseTo(b[k]!, 6);
+    expect(a.slice(44)).not.toEqual(b.slice(44));
+  });
+  it('has the keys of the official checkpoints, the last layer being the embedding', () => {
+    const keys = Object.keys(model.stateDict());
+    for (const key of [
+      'backbone.embedding.weight',
+      'backbone.layers.1.norm.weight',
+      'backbone.layers.1.mixer.A_log',
+      'backbone.layers.1.mixer.conv1d.weight',
+      'backbone.layers.1.mixer.dt_proj.bias',
+      'backbone.layers.1.mixer.out_proj.weight',
+      'backbone.norm_f.weight',
+      'lm_head.weight',
+    ])
+      expect(keys).toContain(key);
+    expect(model.lm_head.weight).toBe(model.backbone.embedding.weight);
+    const other = new MambaLM(11, { dModel: 8, layers: 2, dState: 4 });
+    other.loadStateDict(model.stateDict());
+    expect(numbers(other.eval()(ids(text).unsqueeze(0)))).toEqual(logits(text));
   });
 });
 

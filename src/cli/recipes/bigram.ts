@@ -171,7 +171,7 @@ export const charBigram = bigramRecipe({
   border: null,
 });
 /** A tenth of the names, always the same ones, is held out. */
-async function nameTexts(): Promise<readonly [string, string]> {
+export async function nameTexts(): Promise<readonly [string, string]> {
   const names = await givenNames();
   const order = shuffledNames(names);
   const cut = Math.floor(0.9 * order.length);

@@ -8,6 +8,7 @@ import { dropoutL2 } from './dropout-l2.ts';
 import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { kinks } from './kinks.ts';
+import { LANGUAGE } from './language.ts';
 import { lineRecipe } from './line.ts';
 import { initTanh, lrPolicy } from './mnist-ways.ts';
 import { momentumAbc } from './momentum-abc.ts';
@@ -54,5 +55,6 @@ export const RECIPES: readonly Recipe[] = [
   wordOrder,
   charBigram,
   namesBigram,
+  ...LANGUAGE,
   ...SENTIMENT,
 ];

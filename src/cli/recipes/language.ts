@@ -1,0 +1,306 @@
+// Language models that remember: plays, names and Tang poems, character by character, and what they write.
+
+import { DataLoader, RandomSampler } from '../../data/index.ts';
+import { F, Generator, noGrad, type Tensor } from '../../index.ts';
+import type { Module } from '../../nn/index.ts';
+import { AdamW, CosineAnnealingLR } from '../../optim/index.ts';
+import {
+  CharTokenizer,
+  chinesePoems,
+  documentLoader,
+  generate,
+  LanguageWindows,
+  MambaLM,
+  type Poem,
+  splitText,
+  tinyShakespeare,
+  Vocab,
+} from '../../text/index.ts';
+import type { Words } from '../language.ts';
+import { nameTexts } from './bigram.ts';
+import { trainingPicture } from './curves.ts';
+import {
+  count,
+  defineRecipe,
+  fixed,
+  type Metadata,
+  type Metrics,
+  notNegative,
+  percent,
+  positive,
+  type Recipe,
+} from './recipe.ts';
+
+type Batches = DataLoader<unknown, [Tensor, Tensor], never>;
+/** Texts of a task: as one stream that is cut into windows, or each for itself. */
+interface Corpus {
+  readonly train: readonly string[];
+  readonly held: readonly string[];
+}
+interface LanguageTask {
+  readonly name: string;
+  readonly about: Words;
+  readonly goal: Words;
+  readonly title: Words;
+  readonly load: () => Promise<Corpus>;
+  /** Texts are each for themselves, with this character before and after; null: one stream. */
+  readonly border: string | null;
+  readonly length: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly lr: number;
+  readonly dModel: number;
+  readonly dropRare: number;
+  /** What is looked for in texts that the model wrote. */
+  readonly judge?: (
+    written: readonly string[],
+    corpus: Corpus,
+  ) => readonly (readonly [metric: string, label: Words, value: number])[];
+}
+const UNKNOWN = '□';
+const loss = (logits: Tensor, y: Tensor): Tensor => F.crossEntropy(logits.flatten(0, 1), y.flatten());
+
+/** Mean of −ln p over all tokens of batches. */
+async function tokenLoss(model: Module, batches: Iterable<[Tensor, Tensor]>): Promise<number> {
+  let [sum, n] = [0, 0];
+  for (const [x, y] of batches) {
+    const logits = noGrad(() => (model as MambaLM)(x)); // (B, T, V)
+    const part = F.crossEntropy(logits.flatten(0, 1), y.flatten(), { reduction: 'sum' });
+    sum += await part.item();
+    n += await y.ne(-100).sum().item();
+  }
+  return sum / n;
+}
+const tokenizerOf = (metadata: Metadata): CharTokenizer =>
+  new CharTokenizer(Vocab.fromJSON(metadata['vocab'] ?? 'null', 'the weights'));
+
+function languageRecipe(task: LanguageTask): Recipe {
+  const { border } = task;
+  const whole = (text: string): string => (border === null ? text : border + text + border);
+  const batchesOf = (
+    t: CharTokenizer,
+    texts: readonly string[],
+    batchSize: number,
+    shuffle: boolean,
+  ): Batches => {
+    const ids = texts.map(text => t.encode(whole(text)));
+    if (border !== null) {
+      const batches = documentLoader(ids, { batchSize, shuffle, length: task.length, multipleOf: 8 });
+      return batches as unknown as Batches;
+    }
+    const { length } = task;
+    const windows = new LanguageWindows(ids.flat(), { length, stride: shuffle ? 1 : length });
+    const numSamples = Math.floor(ids.flat().length / length);
+    const loader = new DataLoader(windows, {
+      batchSize,
+      ...(shuffle ? { sampler: new RandomSampler(windows, { numSamples }) } : {}),
+    });
+    return loader as unknown as Batches;
+  };
+  const writerOf = (model: Module, tokenizer: CharTokenizer) => {
+    const start = tokenizer.encode(border ?? '\n');
+    return {
+      tokenizer,
+      start,
+      next: (model as MambaLM).reader(),
+      ...(border === null ? {} : { stop: start[0]! }),
+    };
+  };
+  const write = async (
+    model: Module,
+    tokenizer: CharTokenizer,
+    texts: number,
+    tokens: number,
+  ): Promise<string[]> => {
+    const generator = new Generator(1);
+    const out: string[] = [];
+    for (let i = 0; i < texts; i++) {
+      const { next, start, ...rest } = writerOf(model, tokenizer);
+      const ids: number[] = [];
+      const stop = 'stop' in rest ? { stop: rest.stop as number } : {};
+      for await (const id of generate(next, start, { tokens, generator, ...stop })) ids.push(id);
+      out.push(tokenizer.decode(ids));
+    }
+    return out;
+  };
+  return defineRecipe({
+    name: task.name,
+    about: task.about,
+    goal: task.goal,
+    settings: {
+      epochs: count(task.epochs),
+      batchSize: count(task.batchSize),
+      lr: positive(task.lr),
+      weightDecay: notNegative(0.1),
+      dModel: count(task.dModel),
+      layers: count(2),
+      samples: count(200),
+    },
+    async train({ settings, language, fit }) {
+      const { epochs, batchSize, lr, weightDecay } = settings;
+      const corpus = await task.load();
+      const special = task.dropRare > 1 ? { specials: [UNKNOWN], unk: UNKNOWN } : {};
+      const tokenizer = CharTokenizer.train([...corpus.train, ...corpus.held].map(whole).join(''), {
+        minCount: task.dropRare,
+        ...special,
+      });
+      const model = new MambaLM(tokenizer.vocabSize, settings);
+      const train = batchesOf(tokenizer, corpus.train, batchSize, true);
+      const held = batchesOf(tokenizer, corpus.held, batchSize, false);
+      const optimizer = new AdamW(model.parameters(), { lr, weightDecay, betas: [0.9, 0.99] });
+      const { history } = await fit('mamba', model, {
+        train,
+        validate: held,
+        epochs,
+        optimizer,
+        loss,
+        clipGradNorm: 1,
+        schedule: new CosineAnnealingLR(optimizer, { tMax: epochs * train.length }),
+        scheduleEvery: 'step',
+      });
+      const valLoss = await tokenLoss(model, held as unknown as Iterable<[Tensor, Tensor]>);
+      const metrics: Metrics = { trainLoss: history['trainLoss']!.at(-1)!, valLoss };
+      const parameters = model.parameters().reduce((s, p) => s + p.numel, 0);
+      const written = await write(
+        model,
+        tokenizer,
+        border === null ? 1 : settings.samples,
+        border === null ? 300 : task.length,
+      );
+      const judged = task.judge?.(written, corpus) ?? [];
+      for (const [metric, , value] of judged) metrics[metric] = value;
+      const nats = { en: 'nats per character', zh: '奈特/字符' }[language];
+      return {
+        metrics,
+        facts: [
+          [{ en: 'parameters', zh: '参数' }, String(parameters)],
+          [{ en: 'held-out loss', zh: '留出集损失' }, `${fixed(valLoss, 4)} ${nats}`],
+          ...judged.map(([, label, value]) => [label, percent(value)] as const),
+          [{ en: 'it writes', zh: '它写道' }, written.slice(0, border === null ? 1 : 6).join(' / ')],
+        ],
+        model,
+        metadata: { vocab: JSON.stringify(tokenizer.vocab) },
+        pictures: async () => ({
+          learning: trainingPicture(history, {
+            title: task.title,
+            subtitle: `${parameters} · AdamW ${lr} · ${fixed(valLoss, 3)} ${nats}`,
+            language,
+          }),
+        }),
+      };
+    },
+    trained: {
+      build: (settings, metadata) => new MambaLM(tokenizerOf(metadata).vocabSize, settings),
+      async evaluate(model, { settings, metadata }) {
+        const { held } = await task.load();
+        const batches = batchesOf(tokenizerOf(metadata), held, settings.batchSize, false);
+        return { valLoss: await tokenLoss(model, batches as unknown as Iterable<[Tensor, Tensor]>) };
+      },
+      writer: (model, { metadata }) => writerOf(model, tokenizerOf(metadata)),
+    },
+  });
+}
+
+// ---- names -------------------------------------------------------------------------------------------------------------
+
+const copyLabel: Words = { en: 'copies of training texts', zh: '照抄训练文本' };
+const namesMamba = languageRecipe({
+  name: 'names-mamba',
+  about: { en: 'Given names letter by letter, by Mamba', zh: '英文名逐字母生成，Mamba' },
+  goal: {
+    en: 'held-out loss ≤ 2.10 nats per letter (bigram 2.45), fewer than 20 % copies',
+    zh: '留出集损失 ≤ 2.10 奈特/字母（二元模型 2.45），照抄少于 20 %',
+  },
+  title: { en: 'Names · Mamba', zh: '名字 · Mamba' },
+  load: async () => {
+    const [train, held] = (await nameTexts()).map(t => t.trim().split('\n')) as [string[], string[]];
+    return { train, held };
+  },
+  border: '\n',
+  length: 24,
+  epochs: 6,
+  batchSize: 64,
+  lr: 3e-3,
+  dModel: 64,
+  dropRare: 1,
+  judge: (written, { train }) => {
+    const known = new Set(train);
+    return [['copies', copyLabel, written.filter(w => known.has(w)).length / written.length]];
+  },
+});
+
+// ---- plays -------------------------------------------------------------------------------------------------------------
+
+const charMamba = languageRecipe({
+  name: 'char-mamba',
+  about: { en: 'Shakespeare letter by letter, by Mamba', zh: '莎士比亚剧本逐字符生成，Mamba' },
+  goal: {
+    en: 'held-out loss ≤ 1.95 nats per letter (bigram 2.48)',
+    zh: '留出集损失 ≤ 1.95 奈特/字符（二元模型 2.48）',
+  },
+  title: { en: 'Tiny Shakespeare · Mamba', zh: '小莎士比亚 · Mamba' },
+  load: async () => {
+    const [train, held] = splitText(await tinyShakespeare());
+    return { train: [train], held: [held] };
+  },
+  border: null,
+  length: 64,
+  epochs: 1,
+  batchSize: 12,
+  lr: 3e-3,
+  dModel: 128,
+  dropRare: 1,
+});
+
+// ---- poems -------------------------------------------------------------------------------------------------------------
+
+/** Half-lines of a poem: what stands between marks of punctuation. */
+const halves = (text: string): string[] => text.split(/[，。？！；\n]/).filter(s => s !== '');
+/** Poems of equal half-lines of five or seven characters, at most eight of them, a sentence a line. */
+function regular(poems: readonly Poem[]): string[] {
+  const texts = poems.map(p => p.lines.join('\n'));
+  return [...new Set(texts)].filter(text => {
+    const sizes = new Set(halves(text).map(h => [...h].length));
+    return sizes.size === 1 && (sizes.has(5) || sizes.has(7)) && halves(text).length <= 8;
+  });
+}
+const poemsMamba = languageRecipe({
+  name: 'poems-mamba',
+  about: { en: 'Tang poems with lines of five or seven characters, by Mamba', zh: '五言、七言唐诗，Mamba' },
+  goal: {
+    en: 'of 200 poems ≥ 80 % keep the length of the line, and none copies a line',
+    zh: '200 首中 ≥ 80 % 每句字数整齐，且没有一句照抄',
+  },
+  title: { en: 'Tang poems · Mamba', zh: '唐诗 · Mamba' },
+  load: async () => {
+    const all = regular(await chinesePoems({ collection: 'tang' }));
+    const order = [...new RandomSampler({ length: all.length }).order(new Generator(618))].map(i => all[i]!);
+    const cut = Math.floor(0.95 * order.length);
+    return { train: order.slice(0, cut), held: order.slice(cut) };
+  },
+  border: '\u3000',
+  length: 80,
+  epochs: 12,
+  batchSize: 32,
+  lr: 3e-3,
+  dModel: 128,
+  dropRare: 3,
+  judge: (written, { train }) => {
+    const known = new Set(train.flatMap(halves));
+    const even = written.filter(w => {
+      const sizes = halves(w).map(h => [...h].length);
+      return sizes.length >= 2 && (sizes[0] === 5 || sizes[0] === 7) && sizes.every(s => s === sizes[0]);
+    });
+    const lines = written.flatMap(halves);
+    return [
+      ['evenLines', { en: 'poems of even lines', zh: '字数整齐的诗' }, even.length / written.length],
+      [
+        'copiedLines',
+        { en: 'lines that are copies', zh: '照抄的句子' },
+        lines.filter(h => known.has(h)).length / Math.max(1, lines.length),
+      ],
+    ];
+  },
+});
+
+export const LANGUAGE: readonly Recipe[] = [charMamba, namesMamba, poemsMamba];
