@@ -6,8 +6,9 @@ import { flag } from '../base/env.ts';
 import { numel, sameShape } from '../base/shape.ts';
 import type { Node } from './node.ts';
 import { build } from './op.ts';
-import { argOf, cast, castDef, constant, constValue, isConst } from './ops/elementwise.ts';
-import { cat, narrow, reshape } from './ops/movement.ts';
+import { joinProducts } from './ops/contract.ts';
+import { add, argOf, cast, castDef, constant, constValue, isConst } from './ops/elementwise.ts';
+import { cat, joinPads, narrow, reshape } from './ops/movement.ts';
 import { countOf, type ReduceAttrs } from './ops/reduce.ts';
 import { type Rule, rewrite, type Trace } from './rewrite.ts';
 import { withExprs } from './scalar.ts';
@@ -40,6 +41,11 @@ const canonicalize: Rule[] = [
     const [x] = n.src as [Node];
     if (sameShape(x.shape, n.shape)) return x;
     return x.op.relabels && x.value === null ? reshape(x.src[0]!, n.shape) : null;
+  },
+  n => {
+    if (n.op !== add.def) return null;
+    const [a, b] = n.src as [Node, Node];
+    return joinPads(a, b) ?? joinProducts(a, b);
   },
 ];
 const widens = (from: Node, to: Node): boolean => {

@@ -6,7 +6,7 @@ import { broadcastShapes } from '../../base/shape.ts';
 import type { Node } from '../node.ts';
 import type { OpDef } from '../op.ts';
 import { build, defineOp } from '../op.ts';
-import { reshape } from './movement.ts';
+import { joinRows, reshape } from './movement.ts';
 
 export interface MatmulAttrs {
   /** Whether a (b) is stored with its last two dims swapped. */
@@ -194,4 +194,25 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
   ],
 });
 const PLAIN: MatmulAttrs = { ta: false, tb: false };
+/**
+ * Aᵀ B + Cᵀ D as one product of longer matrices, where the rows are few: the gradient of weights that are used at every
+ * time step is then written once. Null where a copy of the rows costs more than adding up.
+ */
+export function joinProducts(x: Node, y: Node): Node | null {
+  const fits = (n: Node): boolean => {
+    if (n.op !== matmulDef || n.value !== null) return false;
+    const { ta, tb } = n.attrs as MatmulAttrs;
+    return ta && !tb && n.src.every(s => s.shape.length === 2);
+  };
+  if (!fits(x) || !fits(y)) return null;
+  const [M, N] = x.shape as [number, number];
+  const K = Math.min(x.src[0]!.shape[0]!, y.src[0]!.shape[0]!);
+  if (M * N <= (M + N) * K) return null;
+  return build(
+    matmulDef,
+    [0, 1].map(i => joinRows(x.src[i]!, y.src[i]!)),
+    { ta: true, tb: false },
+  );
+}
+
 export const matmul = (a: Node, b: Node, attrs: MatmulAttrs = PLAIN): Node => build(matmulDef, [a, b], attrs);

@@ -329,6 +329,38 @@ export function pad(x: Node, before: readonly number[], after: readonly number[]
   }
   return build(padDef, [x], { before, after, value });
 }
+/**
+ * x with the sum of two nodes that are zeros but for neighbouring pieces of one stretch of memory: the pieces side by
+ * side, so that the gradient of many slices is written once instead of added up as often as there are slices.
+ */
+export function joinPads(a: Node, b: Node): Node | null {
+  const [x, y] = [piece(a), piece(b)];
+  if (x === null || y === null || x.dim !== y.dim) return null;
+  const [first, second] = x.start < y.start ? [x, y] : [y, x];
+  if (first.end !== second.start) return null;
+  const { dim } = x;
+  const at = a.shape.map((_, d) => (d === dim ? first.start : 0));
+  const after = a.shape.map((n, d) => (d === dim ? n - second.end : 0));
+  return pad(joined(first.of, second.of, dim), at, after, 0);
+}
+/** Two along a dim; what was joined before is one list. */
+const joined = (a: Node, b: Node, dim: number): Node =>
+  cat(
+    [a, b].flatMap(n =>
+      n.op === catDef && n.value === null && (n.attrs as JoinAttrs).dim === dim ? n.src : [n],
+    ),
+    dim,
+  );
+export const joinRows = (a: Node, b: Node): Node => joined(a, b, 0);
+/** Where the source of a pad with zeros lies along the first dim that is not of size 1; null for any other pad. */
+function piece(n: Node): { of: Node; dim: number; start: number; end: number } | null {
+  if (n.op !== padDef || n.value !== null) return null;
+  const { before, after, value } = n.attrs as PadAttrs;
+  const dim = n.shape.findIndex(s => s !== 1);
+  const others = (x: readonly number[]): boolean => x.some((v, d) => v !== 0 && d !== dim);
+  if (value !== 0 || dim < 0 || others(before) || others(after)) return null;
+  return { of: n.src[0]!, dim, start: before[dim]!, end: n.shape[dim]! - after[dim]! };
+}
 export const padFill = (n: Node): number => (n.attrs as PadAttrs).value;
 
 export interface WindowAttrs {
