@@ -50,7 +50,10 @@ interface LanguageTask {
   readonly batchSize: number;
   readonly lr: number;
   readonly dModel: number;
+  /** Characters that come less often become one. */
   readonly dropRare: number;
+  /** Of the texts that are judged. */
+  readonly temperature: number;
   /** What is looked for in texts that the model wrote. */
   readonly judge?: (
     written: readonly string[],
@@ -109,16 +112,16 @@ function languageRecipe(task: LanguageTask): Recipe {
   const write = async (
     model: Module,
     tokenizer: CharTokenizer,
-    texts: number,
-    tokens: number,
+    options: { readonly texts: number; readonly tokens: number; readonly temperature: number },
   ): Promise<string[]> => {
     const generator = new Generator(1);
     const out: string[] = [];
+    const { texts, tokens, temperature } = options;
     for (let i = 0; i < texts; i++) {
       const { next, start, ...rest } = writerOf(model, tokenizer);
       const ids: number[] = [];
       const stop = 'stop' in rest ? { stop: rest.stop as number } : {};
-      for await (const id of generate(next, start, { tokens, generator, ...stop })) ids.push(id);
+      for await (const id of generate(next, start, { tokens, temperature, generator, ...stop })) ids.push(id);
       out.push(tokenizer.decode(ids));
     }
     return out;
@@ -135,6 +138,7 @@ function languageRecipe(task: LanguageTask): Recipe {
       dModel: count(task.dModel),
       layers: count(2),
       samples: count(200),
+      temperature: positive(task.temperature),
     },
     async train({ settings, language, fit }) {
       const { epochs, batchSize, lr, weightDecay } = settings;
@@ -161,12 +165,11 @@ function languageRecipe(task: LanguageTask): Recipe {
       const valLoss = await tokenLoss(model, held as unknown as Iterable<[Tensor, Tensor]>);
       const metrics: Metrics = { trainLoss: history['trainLoss']!.at(-1)!, valLoss };
       const parameters = model.parameters().reduce((s, p) => s + p.numel, 0);
-      const written = await write(
-        model,
-        tokenizer,
-        border === null ? 1 : settings.samples,
-        border === null ? 300 : task.length,
-      );
+      const written = await write(model, tokenizer, {
+        texts: border === null ? 1 : settings.samples,
+        tokens: border === null ? 300 : task.length,
+        temperature: settings.temperature,
+      });
       const judged = task.judge?.(written, corpus) ?? [];
       for (const [metric, , value] of judged) metrics[metric] = value;
       const nats = { en: 'nats per character', zh: '奈特/字符' }[language];
@@ -218,11 +221,12 @@ const namesMamba = languageRecipe({
   },
   border: '\n',
   length: 24,
-  epochs: 6,
+  epochs: 2,
   batchSize: 64,
   lr: 3e-3,
-  dModel: 64,
+  dModel: 48,
   dropRare: 1,
+  temperature: 1,
   judge: (written, { train }) => {
     const known = new Set(train);
     return [['copies', copyLabel, written.filter(w => known.has(w)).length / written.length]];
@@ -250,6 +254,7 @@ const charMamba = languageRecipe({
   lr: 3e-3,
   dModel: 128,
   dropRare: 1,
+  temperature: 1,
 });
 
 // ---- poems -------------------------------------------------------------------------------------------------------------
@@ -285,6 +290,7 @@ const poemsMamba = languageRecipe({
   lr: 3e-3,
   dModel: 128,
   dropRare: 3,
+  temperature: 0.7,
   judge: (written, { train }) => {
     const known = new Set(train.flatMap(halves));
     const even = written.filter(w => {

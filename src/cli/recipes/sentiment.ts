@@ -52,6 +52,8 @@ interface Opinions {
   /** Numbers of the folds; one where the set has a split of its own. */
   readonly folds: readonly string[];
   readonly split: Split;
+  /** For models that do not see the order: what stands side by side as a token of its own. Default: as `split`. */
+  readonly unordered?: Split;
   /** Texts are cut after so many tokens. */
   readonly longest: number;
   readonly batchSize: number;
@@ -61,6 +63,8 @@ interface Opinions {
 interface Kind {
   readonly name: string;
   readonly about: Words;
+  /** Whether it sees the order of words. */
+  readonly ordered: boolean;
   readonly build: (vocabSize: number, o: { readonly dim: number; readonly dropout: number }) => Layer;
   readonly lr: number;
   readonly dim: number;
@@ -109,7 +113,7 @@ const POLARITY: Opinions = {
   sentence: 'a smart , funny film with a weak and boring ending',
 };
 /** Characters, and every two that stand side by side: most Chinese words have two characters. */
-export function splitPairs(text: string): string[] {
+function splitPairs(text: string): string[] {
   const chars = splitWords(text);
   return [...chars, ...chars.slice(1).map((c, i) => chars[i]! + c)];
 }
@@ -127,7 +131,8 @@ const HOTEL: Opinions = {
     );
     return { train: train!, validation: validation!, test: test! };
   },
-  split: splitPairs,
+  split: text => splitWords(text),
+  unordered: splitPairs,
   longest: 400,
   batchSize: 32,
   sentence: '房间很干净，但是早餐太差',
@@ -138,6 +143,7 @@ const HOTEL: Opinions = {
 const BAG: Kind = {
   name: 'bag',
   about: { en: 'the mean of the word vectors', zh: '词向量取平均' },
+  ordered: false,
   build: (vocabSize, o) => new BagClassifier(vocabSize, o),
   lr: 3e-3,
   dim: 100,
@@ -145,6 +151,7 @@ const BAG: Kind = {
 const CNN: Kind = {
   name: 'cnn',
   about: { en: "convolutions over 3, 4 and 5 words (Kim's CNN)", zh: '3、4、5 个词的卷积（Kim 的 CNN）' },
+  ordered: true,
   build: (vocabSize, o) => new ConvClassifier(vocabSize, o),
   lr: 1e-3,
   dim: 128,
@@ -173,6 +180,7 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
     en: `${opinions.title.en} · ${kind.about.en}`,
     zh: `${opinions.title.zh} · ${kind.about.zh}`,
   };
+  const split = kind.ordered ? opinions.split : (opinions.unordered ?? opinions.split);
   const encode = (tokenizer: WordTokenizer, texts: readonly LabelledText[]): Labelled[] =>
     texts.map(({ text, label }) => ({ ids: tokenizer.encode(text).slice(0, opinions.longest), label }));
   const loader = (samples: readonly Labelled[]) => textLoader(samples, { batchSize: 128, multipleOf: 8 });
@@ -184,7 +192,7 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
     return { loss: m['loss']!, accuracy: m['accuracy']! };
   };
   const tokenizerOf = (metadata: Metadata): WordTokenizer =>
-    new WordTokenizer(Vocab.fromJSON(metadata['vocab'] ?? 'null', 'the weights'), { split: opinions.split });
+    new WordTokenizer(Vocab.fromJSON(metadata['vocab'] ?? 'null', 'the weights'), { split });
   return defineRecipe({
     name: `${opinions.name}-${kind.name}`,
     about: {
@@ -209,7 +217,7 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
       const parts = await opinions.load(Number(settings.fold));
       const tokenizer = WordTokenizer.train(
         parts.train.map(t => t.text),
-        { split: opinions.split, maxSize: 60_000 },
+        { split, maxSize: 60_000 },
       );
       const model = kind.build(tokenizer.vocabSize, settings);
       const train = textLoader(encode(tokenizer, parts.train), { batchSize, shuffle: true, multipleOf: 8 });
@@ -253,7 +261,13 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
             subtitle: `AdamW ${lr} · ${WORDS['test']![language]} ${percent(test.accuracy)}`,
             language,
           }),
-          sentence: await sentencePicture(model, tokenizer, opinions, language),
+          sentence: await sentencePicture(
+            model,
+            tokenizer,
+            split(opinions.sentence),
+            opinions.title,
+            language,
+          ),
         }),
       };
     },
@@ -283,15 +297,16 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
 async function sentencePicture(
   model: Layer,
   tokenizer: WordTokenizer,
-  opinions: Opinions,
+  words: readonly string[],
+  title: Words,
   language: Language,
 ): Promise<string> {
-  const ids = tokenizer.encode(opinions.sentence);
+  const ids = words.map(w => tokenizer.vocab.id(w));
   const { after, without } = await sentenceSteps(x => model(x), ids);
   return matrixChart({
-    title: language === 'zh' ? `P(正面)，% · ${opinions.title.zh}` : `P(positive), % · ${opinions.title.en}`,
+    title: language === 'zh' ? `P(正面)，% · ${title.zh}` : `P(positive), % · ${title.en}`,
     rows: [WORDS['after']![language], WORDS['without']![language]],
-    columns: opinions.split(opinions.sentence),
+    columns: words,
     values: [after, without],
     format: percentText,
     domain: [0, 1],
