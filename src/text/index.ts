@@ -47,7 +47,21 @@ export { LlamaTokenizer } from './llama-tokenizer.ts';
 export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
+export { GPT, type GPTOptions } from './models/gpt.ts';
+export type { LanguageModel } from './models/language-model.ts';
 export { MambaLM, type MambaLMOptions } from './models/mamba-lm.ts';
+export {
+  type RecurrentKind,
+  RecurrentLM,
+  type RecurrentLMOptions,
+  type RecurrentState,
+} from './models/recurrent-lm.ts';
+export {
+  BiLSTMClassifier,
+  MambaClassifier,
+  type SequenceOptions,
+  TransformerClassifier,
+} from './models/sequence-classifiers.ts';
 export { SkipGram, skipGramPairs } from './models/skip-gram.ts';
 export { type CountedOptions, countedVectors } from './ppmi.ts';
 export {

@@ -17,6 +17,7 @@ import { tensor } from '../../tensor/create.ts';
 import { noGrad } from '../../tensor/modes.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
+import type { LanguageModel } from './language-model.ts';
 
 export interface MambaLMOptions {
   /** Width of the model, C. Default 64. */
@@ -68,7 +69,7 @@ class Backbone extends Module {
 }
 
 /** Embedding, blocks, norm, and the embedding again as the last layer. x (B, T) → (B, T, vocabSize). */
-export class MambaLM extends Module {
+export class MambaLM extends Module implements LanguageModel {
   readonly vocabSize: number;
   backbone: Backbone;
   lm_head: Linear;
