@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { checkpoint } from './checkpoint.ts';
 import { firstCall } from './first-call.ts';
 import { growth } from './growth.ts';
 import { type Measured, start } from './libraries.ts';
@@ -9,7 +10,7 @@ import { duration, machine, median, type Row, round, save, table, writeWhole } f
 import { transforms } from './transforms.ts';
 import { SUBJECTS, type Workload } from './workloads.ts';
 
-const ALONE = ['growth', 'first-call', 'transforms'];
+const ALONE = ['growth', 'first-call', 'transforms', 'checkpoint'];
 const all = [...Object.keys(SUBJECTS), ...ALONE];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -48,7 +49,12 @@ if (subjects.includes('transforms')) {
   saved['transforms'] = await transforms(rounds);
   rows.push(...(saved['transforms'] as Row[]));
 }
-if (subjects.some(s => s !== 'first-call' && s !== 'transforms')) {
+if (subjects.includes('checkpoint')) {
+  console.log('\ncheckpoint');
+  saved['checkpoint'] = await checkpoint(rounds);
+  rows.push(...(saved['checkpoint'] as Row[]));
+}
+if (subjects.some(s => !['first-call', 'transforms', 'checkpoint'].includes(s))) {
   const { tenon, peers, absent } = await start(threads);
   const everyone = [...tenon, ...peers];
   for (const l of everyone) console.log(`  ${l.name.padEnd(10)} ${l.setting}`);

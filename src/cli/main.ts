@@ -3,6 +3,7 @@
 // 0: done. 1: it failed. 2: it was asked wrongly.
 
 import { readFile } from 'node:fs/promises';
+import { type Progress, watchDownloads } from '../data/index.ts';
 import { bench } from './bench.ts';
 import { COMMON, type Command, helpOf, parseOptions, UsageError } from './command.ts';
 import { compare } from './compare.ts';
@@ -86,6 +87,7 @@ async function main(args: readonly string[]): Promise<number> {
       terminal.print(helpOf(command, terminal.language));
       return 0;
     }
+    watchDownloads(downloadBar(terminal));
     return await command.run(values, positionals, terminal);
   } catch (e) {
     if (e instanceof UsageError) {
@@ -97,6 +99,22 @@ async function main(args: readonly string[]): Promise<number> {
     terminal.warn(`tenon: ${message}`);
     return 1;
   }
+}
+/** A bar for each file of a data set that has to be fetched first. */
+function downloadBar(terminal: Terminal): (p: Progress) => void {
+  let now: { file: string; bar: ReturnType<Terminal['bar']> } | null = null;
+  return ({ file, received, total }) => {
+    if (now?.file !== file) {
+      now?.bar.end();
+      now = { file, bar: terminal.bar(file.split('/').at(-1)!) };
+    }
+    const mb = (n: number): number => Number((n / 1e6).toFixed(1));
+    now.bar.update(mb(received), mb(total ?? received), 'MB');
+    if (received === total) {
+      now.bar.end();
+      now = null;
+    }
+  };
 }
 async function version(): Promise<string> {
   // From src/cli/ as well as from dist/node/.

@@ -3,7 +3,7 @@
 
 import { flag } from '../base/env.ts';
 import { FileError } from '../base/errors.ts';
-import type { FileOptions, FileSource } from './files.ts';
+import { type FileOptions, type FileSource, tellProgress } from './files.ts';
 
 const CACHE = 'tenon-data';
 const text = (e: unknown): string => (e instanceof Error ? e.message : String(e));
@@ -74,7 +74,7 @@ async function receive(
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     chunks.push(next.value);
     received += next.value.length;
-    options.onProgress?.({ file: source.path, received, total });
+    tellProgress(options, { file: source.path, received, total });
   }
   const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
   if (source.sha256 !== undefined && globalThis.crypto?.subtle !== undefined) {

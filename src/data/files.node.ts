@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { gunzip as unzip } from 'node:zlib';
 import { flag } from '../base/env.ts';
 import { FileError } from '../base/errors.ts';
-import type { FileOptions, FileSource } from './files.ts';
+import { type FileOptions, type FileSource, tellProgress } from './files.ts';
 
 /** TENON_DATA, else `tenon/data` in the folder that the system has for caches. */
 export function dataFolder(): string {
@@ -158,7 +158,7 @@ async function transfer(
     await store(response, part, from, received => {
       clearTimeout(timer);
       timer = setTimeout(giveUp, limit);
-      options.onProgress?.({ file: source.path, received, total });
+      tellProgress(options, { file: source.path, received, total });
     });
     return from > 0;
   } catch (e) {

@@ -17,6 +17,13 @@ export interface Progress {
   /** Bytes of the whole file; null where the server does not say. */
   readonly total: number | null;
 }
+let watcher: ((p: Progress) => void) | null = null;
+/** Called for downloads whose caller did not ask to be told: a progress bar of the program. null ends it. */
+export function watchDownloads(f: ((p: Progress) => void) | null): void {
+  watcher = f;
+}
+export const tellProgress = (options: FileOptions, p: Progress): void => (options.onProgress ?? watcher)?.(p);
+
 export interface FileOptions {
   /** The data folder. Default: the flag TENON_DATA, else a folder in the user's cache. */
   readonly root?: string;

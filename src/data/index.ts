@@ -18,7 +18,7 @@ export {
   TransformDataset,
 } from './dataset.ts';
 export { dataFolder, gunzip, loadFile, readDataFile } from './files.node.ts';
-export type { FileOptions, FileSource, Progress } from './files.ts';
+export { type FileOptions, type FileSource, type Progress, watchDownloads } from './files.ts';
 export {
   type BlobsOptions,
   batchNormExample,

@@ -1,5 +1,6 @@
 // Files in Node: read whole, written whole or not at all.
 
+import { writeSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { crc32 as checksum, inflateRawSync } from 'node:zlib';
@@ -43,7 +44,7 @@ export async function writeFileAtomic(
   try {
     const file = await open(part, 'wx');
     try {
-      for (const chunk of chunks) await writeAll(file, chunk);
+      for (const chunk of chunks) writeAll(file.fd, chunk);
       await file.sync();
     } finally {
       await file.close();
@@ -57,11 +58,9 @@ export async function writeFileAtomic(
     throw new FileError('write', `${path} must be writable`, text(e), 'the old file, if any, is as it was');
   }
 }
-async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, at, chunk.length - at);
-    at += bytesWritten;
-  }
+/** At once: chunks may be views of memory that the next computation changes, and the file is one moment of the program. */
+function writeAll(fd: number, chunk: Uint8Array): void {
+  for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
 }
 /** The rename itself reaches the disk only with its folder; where folders cannot be synced (Windows), it is left to the system. */
 async function syncFolder(folder: string): Promise<void> {

@@ -111,7 +111,10 @@ function entryOf(name: string, value: unknown, bad: Bad): Entry {
   return { name, dtype, shape: shape as number[], begin, end };
 }
 
-/** The pieces of a file, in order: header, then each tensor. Larger elements come first, so that all are aligned. */
+/**
+ * The pieces of a file, in order: header, then each tensor, as views of its memory that hold until something is computed.
+ * Larger elements come first, so that all are aligned.
+ */
 export function* safetensorsChunks(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
@@ -136,7 +139,9 @@ export function* safetensorsChunks(
   padded.set(text, 8);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   yield padded;
-  for (const name of names) yield tensors[name]!._bytes();
+  // What is pending is computed first: then nothing runs while the views are in use.
+  for (const name of names) tensors[name]!.realize();
+  for (const name of names) yield tensors[name]!._peek();
 }
 /** A file's bytes. */
 export function safetensorsBytes(

@@ -178,6 +178,10 @@ export class CpuDevice implements Device {
       return b.ptr === 0 ? new Uint8Array(b.byteLength) : this.copyOut(b.ptr, b.byteLength);
     return b.host.slice();
   }
+  peek(s: Storage): Uint8Array {
+    const { host, ptr, byteLength } = s as CpuBuffer;
+    return host ?? (ptr === 0 ? new Uint8Array(byteLength) : this.bytes().subarray(ptr, ptr + byteLength));
+  }
   clone(s: Storage): CpuBuffer {
     return new CpuBuffer(s.byteLength, this.download(s));
   }

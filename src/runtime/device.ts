@@ -50,6 +50,8 @@ export interface Device {
   empty(bytes: number): Storage;
   /** A copy of a storage's bytes. */
   download(s: Storage): Uint8Array<ArrayBuffer>;
+  /** A storage's bytes themselves where they can be had: to be used before anything else is computed. */
+  peek?(s: Storage): Uint8Array;
   /** A storage that is a copy of another. */
   clone(s: Storage): Storage;
   /** A part of a storage, as a source of runs; left out where a device has none. */

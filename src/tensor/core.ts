@@ -7,9 +7,10 @@ import { CompileError, DTypeError, GradError, ShapeError, showShape, ValueError 
 import { type Nested, printTensor } from '../base/print.ts';
 import type { Shape } from '../base/shape.ts';
 import { normalizeDim, numel, sameShape } from '../base/shape.ts';
-import { built, gradMode, internal, makeNode, type Node } from '../ir/node.ts';
+import { built, gradMode, internal, makeNode, type Node, type Storage } from '../ir/node.ts';
 import { add, alias, cast, constLike, dataNode, detach } from '../ir/ops/elementwise.ts';
 import { expand } from '../ir/ops/reduce.ts';
+import type { Device } from '../runtime/device.ts';
 import { getDevice } from '../runtime/devices.ts';
 import { Cell } from './cell.ts';
 import { addDirty, checkThere, realize, want } from './realize.ts';
@@ -277,11 +278,18 @@ export class TensorCore {
   }
   /** @internal The bytes of the elements in row-major order, in the dtype's own representation. */
   _bytes(): Uint8Array<ArrayBuffer> {
+    return this._read((d, s) => d.download(s));
+  }
+  /** @internal The same without a copy where there is a way: to be used before anything else is computed. */
+  _peek(): Uint8Array {
+    return this._read((d, s) => d.peek?.(s) ?? d.download(s));
+  }
+  private _read<T>(how: (d: Device, s: Storage) => T): T {
     if (recording.now !== null) recording.now.refuse('data()');
     this.realize();
     const n = this.node();
     checkThere(n.value!);
-    return getDevice(n.device).download(n.value!);
+    return how(getDevice(n.device), n.value!);
   }
   /** A fresh typed array with the elements in row-major order (16-bit floats as float32, int64 as BigInt64Array). */
   dataSync(): TypedArray {
