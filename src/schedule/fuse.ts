@@ -48,12 +48,14 @@ export function fuse(
   limits: Limits,
 ): Schedule & { valueFor: (n: Node) => Value | undefined } {
   const forced = new Set<Node>();
+  // What a kernel stores it computes where it needs it, too: asked for again, a value gets a kernel of its own.
+  const alone = new Set<Node>();
   for (let attempt = 0; ; attempt++) {
     try {
-      return new Fuser(roots, limits, forced).run();
+      return new Fuser(roots, limits, forced, alone).run();
     } catch (e) {
       if (!(e instanceof NeedsMemory) || attempt > 200) throw e;
-      forced.add(e.node);
+      (forced.has(e.node) ? alone : forced).add(e.node);
     }
   }
 }
@@ -70,10 +72,12 @@ class Fuser {
   private readonly isRoot: Set<Node>;
   private readonly limits: Limits;
   private readonly forced: ReadonlySet<Node>;
+  private readonly alone: ReadonlySet<Node>;
 
-  constructor(roots: readonly Node[], limits: Limits, forced: ReadonlySet<Node>) {
+  constructor(roots: readonly Node[], limits: Limits, forced: ReadonlySet<Node>, alone: ReadonlySet<Node>) {
     this.limits = limits;
     this.forced = forced;
+    this.alone = alone;
     this.isRoot = new Set(roots);
     this.order = programOrder(roots);
     this.order.forEach((n, i) => {
@@ -467,7 +471,7 @@ class Fuser {
   /** A kernel that reads n at its own loops and may store it too; null where there is none. */
   private hostFor(n: Node, uses: readonly Use[]): Use | null {
     const kind = n.op.kind;
-    if (OWN_KERNEL.has(kind) || n.op.relabels) return null;
+    if (OWN_KERNEL.has(kind) || n.op.relabels || this.alone.has(n)) return null;
     const costly = this.costUp[this.position.get(n)!]! >= COSTLY;
     for (const u of uses) {
       const d = u.draft;

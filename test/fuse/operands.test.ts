@@ -20,3 +20,28 @@ it('the gradient of a convolution’s weight: its product runs over images and p
     expect(v).toBeCloseTo(want[i]!, 3);
   });
 });
+it('heads set side by side again: the operand of the next product, computed once where a kernel would also store it', () => {
+  const [B, T, H, D] = [2, 64, 4, 32];
+  const data = [
+    [B, T, H * D],
+    [H * D, 3 * H * D],
+    [H * D, H * D],
+  ].map(shape => randn(shape).mul(0.1).tolistSync() as NestedNumbers);
+  const [got, want] = ['cpu', 'reference'].map(device => {
+    const [x, w, out] = data.map(d => tensor(d, { device })) as [Tensor, Tensor, Tensor];
+    w.requiresGrad_();
+    const heads = (t: Tensor): Tensor => t.reshape([B, T, H, D]).transpose(1, 2);
+    const [q, k, v] = x.matmul(w).chunk(3, -1).map(heads) as [Tensor, Tensor, Tensor];
+    const y = F.scaledDotProductAttention(q, k, v, { isCausal: true });
+    y.transpose(1, 2)
+      .reshape([B, T, H * D])
+      .matmul(out)
+      .square()
+      .sum()
+      .backward();
+    return [...(w.grad!.dataSync() as Float32Array)];
+  }) as [number[], number[]];
+  got.forEach((v, i) => {
+    expect(v).toBeCloseTo(want[i]!, 3);
+  });
+});
