@@ -1,6 +1,5 @@
 // Bytes of a tensor on the cpu: in a JavaScript ArrayBuffer, at an address in WASM memory, or both.
-// The tensor holds a CpuBuffer, the device's list of residents only its Home: so a buffer can die while its bytes are listed,
-// without a weak reference (V8 keeps whatever has one alive until a synchronous loop ends).
+// The tensor holds a CpuBuffer, the device's list of residents only its Home: so a buffer can die while its bytes are listed.
 
 import type { Storage } from '../ir/node.ts';
 
@@ -15,6 +14,8 @@ export class Home {
   cell = false;
   /** The run that used it last. */
   stamp = 0;
+  /** The buffer, to see whether it still lives; null where that is not known. */
+  owner: WeakRef<CpuBuffer> | null = null;
 
   constructor(byteLength: number, host: Uint8Array<ArrayBuffer> | null) {
     this.byteLength = byteLength;

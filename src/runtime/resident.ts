@@ -1,12 +1,14 @@
 // Which buffers have an address in WASM memory, and which of them leaves when room is needed: the least recently used
-// idle one, whose bytes move to JavaScript. One that died is forgotten as soon as the engine says so, which it does only
-// between tasks: within a synchronous loop its bytes move out like others and are garbage there. Nothing depends on it.
+// idle one, whose bytes move to JavaScript. One that died is just forgotten where that can be seen; nothing depends on it:
+// within a long synchronous loop bytes of the dead move out like others, and are garbage there.
 
 import type { CpuBuffer, Home } from './buffer.ts';
 import type { Heap } from './heap.ts';
 
 /** From this size on it pays to hear of a buffer's death and to keep the exact order of use. */
 const LARGE = 65536;
+/** V8 keeps what has a weak reference until the task ends: no more bytes than these get one in a task. */
+const WEAK_BYTES = 256 * 1024 * 1024;
 
 export class Residents {
   /** In order of use: the first is the least recently used. */
@@ -14,6 +16,8 @@ export class Residents {
   private readonly heap: Heap;
   private readonly copyOut: (ptr: number, bytes: number) => Uint8Array<ArrayBuffer>;
   private readonly deaths: FinalizationRegistry<Home>;
+  /** Bytes that got a weak reference in this task. */
+  private weak = 0;
   bytes = 0;
   /** Bytes of results and cached sources, which may leave at any time. */
   looseBytes = 0;
@@ -34,7 +38,14 @@ export class Residents {
     this.homes.add(h);
     this.bytes += h.byteLength;
     if (!cell) this.looseBytes += h.byteLength;
-    if (h.byteLength >= LARGE) this.deaths.register(b, h, h);
+    if (h.byteLength < LARGE) return;
+    this.deaths.register(b, h, h);
+    h.owner = this.weak < WEAK_BYTES ? new WeakRef(b) : null;
+    if (this.weak === 0)
+      setTimeout(() => {
+        this.weak = 0;
+      }, 0);
+    this.weak += h.byteLength;
   }
   /** Notes a use. Small buffers keep their place: exact order matters little there. */
   touch(h: Home): void {
@@ -62,7 +73,8 @@ export class Residents {
   evict(stamp: number, cells: boolean): boolean {
     for (const h of this.homes) {
       if ((h.cell && !cells) || h.stamp === stamp) continue;
-      h.host ??= this.copyOut(h.ptr, h.byteLength);
+      const dead = h.owner !== null && h.owner.deref() === undefined;
+      if (!dead) h.host ??= this.copyOut(h.ptr, h.byteLength);
       this.drop(h);
       return true;
     }
