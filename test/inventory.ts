@@ -85,12 +85,12 @@ M9 2-32-16-2 on rings | learn/missions: %s: median test accuracy of 5 seeds >= %
 M10 784-256-128-10 on MNIST | recipe mnist-mlp
 M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
-M13 one switch RNN, GRU, LSTM | owed sequences: recurrent layers
+M13 one switch RNN, GRU, LSTM | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
 M14 GRU and LSTM | owed sequences: recurrent layers
 M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | owed sequences: tagging
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | owed vision: models
 M17 ResNet and its plain twin | owed vision: models
-M18 Transformer and Mamba | owed sequences: Transformer and Mamba
+M18 Transformer and Mamba | text/models: language models: %s | recipe char-gpt | recipe char-mamba | recipe race | owed sequences: Transformer and Mamba
 M19 MySimpleNet and its kin | learn/modules: a network of one’s own
 M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | owed vision: models
 `,
@@ -351,7 +351,7 @@ E3 all, one, some points per step | learn/missions: points per step: … | recip
 E4 slow, unstable, overfitting, small batch | recipe troubles
 E5 own activations, optimizers, norms, compared | recipe own-parts
 E6 ResNet on CIFAR-100 | owed vision: CIFAR
-E7 Transformer and Mamba, generation and sentiment | owed sequences: Transformer and Mamba
+E7 Transformer and Mamba, generation and sentiment | recipe char-gpt | recipe char-mamba | recipe sst2-transformer | recipe sst2-mamba
 E8 BN training and evaluation; claims about BN | learn/modules: batch norm: … | recipe batch-norm
 E9 max or average; three interpolations | owed vision: experiments
 E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
@@ -366,7 +366,7 @@ E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR
 E19 momentum, rate, shuffling | recipe momentum-abc | learn/recipes: $recipe: a run is within the band, the one without $ingredient outside | recipe shuffling
 E20 first weights and rates on MNIST | recipe init-tanh | recipe lr-policy
 E21 parity | owed sequences: parity
-E22 RNN, GRU, LSTM: speed and memory | owed sequences: recurrent layers
+E22 RNN, GRU, LSTM: speed and memory | recipe race | owed sequences: recall
 E23 vanishing by depth and five cures | recipe vanishing
 E24 ADALINE: scaled or not, online or batch | learn/classic: features on scales 1 and 1000: … | learn/classic: online and batch end at the same line; … | recipe adaline
 E25 dropout and L2 | recipe dropout-l2

@@ -91,7 +91,7 @@ describe('generate', () => {
   it('a recipe that does not write is refused', () => {
     const r = tenon('generate', 'line');
     expect(r.code).toBe(2);
-    expect(r.err).toContain('generate: recipes that write are char-bigram, names-bigram, char-mamba');
+    expect(r.err).toContain('generate: recipes that write are char-bigram, names-bigram, char-rnn');
     expect(tenon('generate', 'names-bigram').err).toContain(
       "names-bigram has no weights yet; 'tenon train names-bigram' makes them",
     );

@@ -3,6 +3,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { KINDS } from '../../src/cli/recipes/language.ts';
+import { ofSize } from '../../src/cli/recipes/race.ts';
 import { findRecipe, runRecipe } from '../../src/cli/run-recipe.ts';
 import { makeTerminal } from '../../src/cli/terminal.ts';
 import { manualSeed } from '../../src/index.ts';
@@ -68,6 +70,17 @@ describe('the order of words', () => {
     const { metrics } = await runRecipe(findRecipe('word-order'), 3, {}, terminal);
     expect(metrics['testAccuracyBag']).toBe(0.5);
     expect(metrics['testAccuracyConv']).toBeGreaterThanOrEqual(0.99);
+  });
+});
+
+describe('the race of language models', () => {
+  it('has five of equal size, within 5 %', () => {
+    const sizes = Object.values(KINDS).map(kind => {
+      const { model } = ofSize(kind, 65, 208_000);
+      return model.parameters().reduce((n, p) => n + p.numel, 0);
+    });
+    expect(sizes).toHaveLength(5);
+    expect(Math.max(...sizes) / Math.min(...sizes)).toBeLessThan(1.05);
   });
 });
 

@@ -8,10 +8,13 @@ import {
   CharTokenizer,
   chinesePoems,
   documentLoader,
+  GPT,
   generate,
+  type LanguageModel,
   LanguageWindows,
   MambaLM,
   type Poem,
+  RecurrentLM,
   splitText,
   tinyShakespeare,
   Vocab,
@@ -39,6 +42,8 @@ interface Corpus {
 }
 interface LanguageTask {
   readonly name: string;
+  readonly kind: LanguageKind;
+  readonly layers: number;
   readonly about: Words;
   readonly goal: Words;
   readonly title: Words;
@@ -60,14 +65,42 @@ interface LanguageTask {
     corpus: Corpus,
   ) => readonly (readonly [metric: string, label: Words, value: number])[];
 }
+export interface LanguageKind {
+  readonly name: string;
+  readonly title: string;
+  build(
+    vocabSize: number,
+    o: { readonly dModel: number; readonly layers: number; readonly length: number },
+  ): LanguageModel;
+}
+const recurrent = (kind: 'rnn' | 'gru' | 'lstm', title: string): LanguageKind => ({
+  name: kind,
+  title,
+  build: (vocabSize, o) => new RecurrentLM(kind, vocabSize, o),
+});
+export const KINDS = {
+  rnn: recurrent('rnn', 'RNN'),
+  gru: recurrent('gru', 'GRU'),
+  lstm: recurrent('lstm', 'LSTM'),
+  gpt: {
+    name: 'gpt',
+    title: 'GPT',
+    build: (vocabSize, { dModel, layers, length }) =>
+      new GPT(vocabSize, { dModel, layers, heads: 4, contextLength: length }),
+  },
+  mamba: { name: 'mamba', title: 'Mamba', build: (vocabSize, o) => new MambaLM(vocabSize, o) },
+} as const satisfies Record<string, LanguageKind>;
+
 const UNKNOWN = '□';
-const loss = (logits: Tensor, y: Tensor): Tensor => F.crossEntropy(logits.flatten(0, 1), y.flatten());
+/** Cross-entropy over all tokens of a batch; targets of −100 do not count. */
+export const sequenceLoss = (logits: Tensor, y: Tensor): Tensor =>
+  F.crossEntropy(logits.flatten(0, 1), y.flatten());
 
 /** Mean of −ln p over all tokens of batches. */
-async function tokenLoss(model: Module, batches: Iterable<[Tensor, Tensor]>): Promise<number> {
+export async function tokenLoss(model: Module, batches: Iterable<[Tensor, Tensor]>): Promise<number> {
   let [sum, n] = [0, 0];
   for (const [x, y] of batches) {
-    const logits = noGrad(() => (model as MambaLM)(x)); // (B, T, V)
+    const logits = noGrad(() => (model as LanguageModel)(x)); // (B, T, V)
     const part = F.crossEntropy(logits.flatten(0, 1), y.flatten(), { reduction: 'sum' });
     sum += await part.item();
     n += await y.ne(-100).sum().item();
@@ -105,7 +138,7 @@ function languageRecipe(task: LanguageTask): Recipe {
     return {
       tokenizer,
       start,
-      next: (model as MambaLM).reader(),
+      next: (model as LanguageModel).reader(),
       ...(border === null ? {} : { stop: start[0]! }),
     };
   };
@@ -126,6 +159,11 @@ function languageRecipe(task: LanguageTask): Recipe {
     }
     return out;
   };
+  // Reading begins with the character before the text.
+  const build = (
+    tokenizer: CharTokenizer,
+    o: { readonly dModel: number; readonly layers: number },
+  ): LanguageModel => task.kind.build(tokenizer.vocabSize, { ...o, length: 8 * Math.ceil(task.length / 8) });
   return defineRecipe({
     name: task.name,
     about: task.about,
@@ -136,7 +174,7 @@ function languageRecipe(task: LanguageTask): Recipe {
       lr: positive(task.lr),
       weightDecay: notNegative(0.1),
       dModel: count(task.dModel),
-      layers: count(2),
+      layers: count(task.layers),
       samples: count(200),
       temperature: positive(task.temperature),
     },
@@ -148,16 +186,16 @@ function languageRecipe(task: LanguageTask): Recipe {
         minCount: task.dropRare,
         ...special,
       });
-      const model = new MambaLM(tokenizer.vocabSize, settings);
+      const model = build(tokenizer, settings);
       const train = batchesOf(tokenizer, corpus.train, batchSize, true);
       const held = batchesOf(tokenizer, corpus.held, batchSize, false);
       const optimizer = new AdamW(model.parameters(), { lr, weightDecay, betas: [0.9, 0.99] });
-      const { history } = await fit('mamba', model, {
+      const { history } = await fit(task.kind.name, model, {
         train,
         validate: held,
         epochs,
         optimizer,
-        loss,
+        loss: sequenceLoss,
         clipGradNorm: 1,
         schedule: new CosineAnnealingLR(optimizer, { tMax: epochs * train.length }),
         scheduleEvery: 'step',
@@ -193,7 +231,7 @@ function languageRecipe(task: LanguageTask): Recipe {
       };
     },
     trained: {
-      build: (settings, metadata) => new MambaLM(tokenizerOf(metadata).vocabSize, settings),
+      build: (settings, metadata) => build(tokenizerOf(metadata), settings),
       async evaluate(model, { settings, metadata }) {
         const { held } = await task.load();
         const batches = batchesOf(tokenizerOf(metadata), held, settings.batchSize, false);
@@ -207,55 +245,67 @@ function languageRecipe(task: LanguageTask): Recipe {
 // ---- names -------------------------------------------------------------------------------------------------------------
 
 const copyLabel: Words = { en: 'copies of training texts', zh: '照抄训练文本' };
-const namesMamba = languageRecipe({
-  name: 'names-mamba',
-  about: { en: 'Given names letter by letter, by Mamba', zh: '英文名逐字母生成，Mamba' },
-  goal: {
-    en: 'held-out loss ≤ 2.10 nats per letter (bigram 2.45), fewer than 20 % copies',
-    zh: '留出集损失 ≤ 2.10 奈特/字母（二元模型 2.45），照抄少于 20 %',
-  },
-  title: { en: 'Names · Mamba', zh: '名字 · Mamba' },
-  load: async () => {
-    const [train, held] = (await nameTexts()).map(t => t.trim().split('\n')) as [string[], string[]];
-    return { train, held };
-  },
-  border: '\n',
-  length: 24,
-  epochs: 2,
-  batchSize: 64,
-  lr: 3e-3,
-  dModel: 48,
-  dropRare: 1,
-  temperature: 1,
-  judge: (written, { train }) => {
-    const known = new Set(train);
-    return [['copies', copyLabel, written.filter(w => known.has(w)).length / written.length]];
-  },
-});
+const names = (kind: LanguageKind, dModel: number): Recipe =>
+  languageRecipe({
+    name: `names-${kind.name}`,
+    kind,
+    layers: 2,
+    about: { en: `Given names letter by letter, by ${kind.title}`, zh: `英文名逐字母生成，${kind.title}` },
+    goal: {
+      en: 'held-out loss ≤ 2.10 nats per letter (bigram 2.45), fewer than 20 % copies',
+      zh: '留出集损失 ≤ 2.10 奈特/字母（二元模型 2.45），照抄少于 20 %',
+    },
+    title: { en: `Names · ${kind.title}`, zh: `名字 · ${kind.title}` },
+    load: async () => {
+      const [train, held] = (await nameTexts()).map(t => t.trim().split('\n')) as [string[], string[]];
+      return { train, held };
+    },
+    border: '\n',
+    length: 24,
+    epochs: 2,
+    batchSize: 64,
+    lr: 3e-3,
+    dModel,
+    dropRare: 1,
+    temperature: 1,
+    judge: (written, { train }) => {
+      const known = new Set(train);
+      return [['copies', copyLabel, written.filter(w => known.has(w)).length / written.length]];
+    },
+  });
 
 // ---- plays -------------------------------------------------------------------------------------------------------------
 
-const charMamba = languageRecipe({
-  name: 'char-mamba',
-  about: { en: 'Shakespeare letter by letter, by Mamba', zh: '莎士比亚剧本逐字符生成，Mamba' },
-  goal: {
-    en: 'held-out loss ≤ 1.95 nats per letter (bigram 2.48)',
-    zh: '留出集损失 ≤ 1.95 奈特/字符（二元模型 2.48）',
-  },
-  title: { en: 'Tiny Shakespeare · Mamba', zh: '小莎士比亚 · Mamba' },
-  load: async () => {
-    const [train, held] = splitText(await tinyShakespeare());
-    return { train: [train], held: [held] };
-  },
-  border: null,
-  length: 64,
-  epochs: 1,
-  batchSize: 12,
-  lr: 3e-3,
-  dModel: 128,
-  dropRare: 1,
-  temperature: 1,
-});
+const plays = (
+  kind: LanguageKind,
+  size: { readonly dModel: number; readonly layers: number; readonly loss: number },
+): Recipe =>
+  languageRecipe({
+    name: `char-${kind.name}`,
+    kind,
+    layers: size.layers,
+    about: {
+      en: `Shakespeare letter by letter, by ${kind.title}`,
+      zh: `莎士比亚剧本逐字符生成，${kind.title}`,
+    },
+    goal: {
+      en: `held-out loss ≤ ${size.loss} nats per letter (bigram 2.48)`,
+      zh: `留出集损失 ≤ ${size.loss} 奈特/字符（二元模型 2.48）`,
+    },
+    title: { en: `Tiny Shakespeare · ${kind.title}`, zh: `小莎士比亚 · ${kind.title}` },
+    load: async () => {
+      const [train, held] = splitText(await tinyShakespeare());
+      return { train: [train], held: [held] };
+    },
+    border: null,
+    length: 64,
+    epochs: 1,
+    batchSize: 12,
+    lr: 3e-3,
+    dModel: size.dModel,
+    dropRare: 1,
+    temperature: 1,
+  });
 
 // ---- poems -------------------------------------------------------------------------------------------------------------
 
@@ -271,6 +321,8 @@ function regular(poems: readonly Poem[]): string[] {
 }
 const poemsMamba = languageRecipe({
   name: 'poems-mamba',
+  kind: KINDS.mamba,
+  layers: 2,
   about: { en: 'Tang poems with lines of five or seven characters, by Mamba', zh: '五言、七言唐诗，Mamba' },
   goal: {
     en: 'of 200 poems ≥ 80 % keep the length of the line, and none copies a line',
@@ -309,4 +361,14 @@ const poemsMamba = languageRecipe({
   },
 });
 
-export const LANGUAGE: readonly Recipe[] = [charMamba, namesMamba, poemsMamba];
+export const LANGUAGE: readonly Recipe[] = [
+  plays(KINDS.rnn, { dModel: 128, layers: 2, loss: 2.1 }),
+  plays(KINDS.gru, { dModel: 128, layers: 2, loss: 2 }),
+  plays(KINDS.lstm, { dModel: 128, layers: 2, loss: 2 }),
+  plays(KINDS.gpt, { dModel: 128, layers: 4, loss: 2 }),
+  plays(KINDS.mamba, { dModel: 128, layers: 2, loss: 1.95 }),
+  names(KINDS.gru, 96),
+  names(KINDS.lstm, 96),
+  names(KINDS.mamba, 64),
+  poemsMamba,
+];

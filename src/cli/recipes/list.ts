@@ -14,6 +14,7 @@ import { initTanh, lrPolicy } from './mnist-ways.ts';
 import { momentumAbc } from './momentum-abc.ts';
 import { optimizerRace } from './optimizer-race.ts';
 import { ownParts } from './own-parts.ts';
+import { race } from './race.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
 import { SENTIMENT } from './sentiment.ts';
@@ -56,5 +57,6 @@ export const RECIPES: readonly Recipe[] = [
   charBigram,
   namesBigram,
   ...LANGUAGE,
+  race,
   ...SENTIMENT,
 ];

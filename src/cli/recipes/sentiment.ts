@@ -6,11 +6,13 @@ import type { Layer } from '../../nn/index.ts';
 import { AdamW, CosineAnnealingLR } from '../../optim/index.ts';
 import {
   BagClassifier,
+  BiLSTMClassifier,
   ConvClassifier,
   folds,
   hotelReviews,
   type Labelled,
   type LabelledText,
+  MambaClassifier,
   movieReviews,
   padIds,
   type Split,
@@ -18,6 +20,7 @@ import {
   splitSpaces,
   splitWords,
   sstTrees,
+  TransformerClassifier,
   textLoader,
   treePhrases,
   Vocab,
@@ -155,6 +158,31 @@ const CNN: Kind = {
   build: (vocabSize, o) => new ConvClassifier(vocabSize, o),
   lr: 1e-3,
   dim: 128,
+};
+
+const LSTM_KIND: Kind = {
+  name: 'lstm',
+  about: { en: 'an LSTM from each end', zh: '双向 LSTM' },
+  ordered: true,
+  build: (vocabSize, o) => new BiLSTMClassifier(vocabSize, o),
+  lr: 2e-3,
+  dim: 64,
+};
+const TRANSFORMER: Kind = {
+  name: 'transformer',
+  about: { en: 'a Transformer encoder', zh: 'Transformer 编码器' },
+  ordered: true,
+  build: (vocabSize, o) => new TransformerClassifier(vocabSize, o),
+  lr: 1e-3,
+  dim: 64,
+};
+const MAMBA: Kind = {
+  name: 'mamba',
+  about: { en: 'Mamba', zh: 'Mamba' },
+  ordered: true,
+  build: (vocabSize, o) => new MambaClassifier(vocabSize, o),
+  lr: 2e-3,
+  dim: 64,
 };
 
 // ---- the recipe --------------------------------------------------------------------------------------------------------
@@ -316,6 +344,9 @@ async function sentencePicture(
 export const SENTIMENT: readonly Recipe[] = [
   sentimentRecipe(SST2, BAG, { epochs: 4, share: 0.8 }),
   sentimentRecipe(SST2, CNN, { epochs: 2, share: 0.82 }),
+  sentimentRecipe(SST2, LSTM_KIND, { epochs: 2, share: 0.8 }),
+  sentimentRecipe(SST2, TRANSFORMER, { epochs: 2, share: 0.78 }),
+  sentimentRecipe(SST2, MAMBA, { epochs: 2, share: 0.8 }),
   sentimentRecipe(POLARITY, BAG, { epochs: 4, share: 0.76 }),
   sentimentRecipe(POLARITY, CNN, { epochs: 4, share: 0.75 }),
   sentimentRecipe(HOTEL, BAG, { epochs: 5, share: 0.86 }),
