@@ -52,5 +52,5 @@ it.skipIf(data === undefined || !existsSync(data))(
     }
     expect(killed).toBeGreaterThan(0);
   },
-  600_000,
+  120_000 + KILLS * 90_000,
 );
