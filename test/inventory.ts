@@ -88,8 +88,8 @@ M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | lea
 M13 one switch RNN, GRU, LSTM | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
 M14 GRU and LSTM | owed sequences: recurrent layers
 M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | owed sequences: tagging
-M16 LeNet, AlexNet, VGG, Inception, DenseNet | owed vision: models
-M17 ResNet and its plain twin | owed vision: models
+M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | vision/models: outputs with the same weights are PyTorch's
+M17 ResNet and its plain twin | vision/models: published sizes | vision/models: a plain network has the parameters … | vision/models: the plain counterpart of ResNet-18 adds nothing
 M18 Transformer and Mamba | text/models: language models: %s | recipe char-gpt | recipe char-mamba | recipe race | owed sequences: Transformer and Mamba
 M19 MySimpleNet and its kin | learn/modules: a network of one’s own
 M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | owed vision: models
@@ -222,7 +222,7 @@ bias 0 | learn/missions: starts with the spread that was asked for, and 42 numbe
 output layer ×.1 | nn/random: an output layer that starts ten times smaller
 γ=1 | nn/random: batch norm starts with γ = 1 and β = 0
 β=0 | nn/random: batch norm starts with γ = 1 and β = 0
-zero-init last residual γ | owed vision: models
+zero-init last residual γ | vision/models: with zeroInitResidual every block starts as the identity
 fan_in/out | nn/random: fans of linear and convolution
 BN train/eval | learn/formulas: BN: … | nn/compiled: train and eval flips between calls: …
 running stats | learn/formulas: BN: …
@@ -258,7 +258,7 @@ h_T=w^T | learn/numbers: h_T = wᵀ: …
 pooling 2×2 | learn/numbers: pooling 2 × 2 …
 VGG 25C vs 18C | learn/numbers: one 5 × 5 or two 3 × 3: …
 "~70k params, memory /9" | learn/numbers: a bottleneck …
-VGG-16 138M, ResNet-50 25M | owed vision: models
+VGG-16 138M, ResNet-50 25M | vision/models: published sizes
 LeNet 99.2 % | owed vision: models
 rings >95 %; MNIST 97–98 % | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings | recipe mnist-mlp
 cross-entropy at start | learn/numbers: the cross-entropy of a guess …

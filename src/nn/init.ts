@@ -4,6 +4,7 @@
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import type { Generator } from '../base/rng.ts';
 import { numel } from '../base/shape.ts';
+import { erf } from '../ir/special.ts';
 import { eye, full, tensor } from '../tensor/create.ts';
 import { qr } from '../tensor/decompositions.ts';
 import { noGrad } from '../tensor/modes.ts';
@@ -107,14 +108,11 @@ function matrix(op: string, t: Tensor): [number, number] {
 export function truncNormal_(t: Tensor, mean = 0, std = 1, a = -2, b = 2, options: RandomInit = {}): Tensor {
   if (!(a < b)) throw new ValueError('truncNormal_', 'a must be below b', `${a} and ${b}`, '');
   return noGrad(() => {
-    // erf at the cuts in the precision of tensors; the clamp mends what rounding adds beyond them.
-    const cuts = tensor([(a - mean) / (std * Math.SQRT2), (b - mean) / (std * Math.SQRT2)], {
-      dtype: 'float64',
-    });
-    const [low, high] = cuts.erf().dataSync() as Float64Array;
+    // The clamp mends what rounding adds beyond the cuts.
+    const [low, high] = [a, b].map(cut => erf((cut - mean) / (std * Math.SQRT2))) as [number, number];
     const u = rand(t.shape, like(t, options))
-      .mul(high! - low!)
-      .add(low!);
+      .mul(high - low)
+      .add(low);
     return fill(
       t,
       u

@@ -1,4 +1,4 @@
-// tenon/vision: pictures, their transforms and data sets.
+// tenon/vision: pictures, their transforms and data sets, models.
 
 import '../platform.ts';
 
@@ -25,4 +25,5 @@ export {
 export { ImageFolder, type ImageFolderOptions, imageFolders } from './datasets/image-folder.ts';
 export { MemorySource } from './datasets/memory-source.ts';
 export { BoundingBoxes, type BoxFormat, Image, Mask } from './image.ts';
+export * as models from './models.ts';
 export * as transforms from './transforms.ts';
