@@ -52,11 +52,15 @@ interface LanguageTask {
   readonly border: string | null;
   readonly length: number;
   readonly epochs: number;
+  /** Of an epoch of a stream. */
+  readonly steps: number;
   readonly batchSize: number;
   readonly lr: number;
   readonly dModel: number;
   /** Characters that come less often become one. */
   readonly dropRare: number;
+  /** Texts that are judged. */
+  readonly samples: number;
   /** Of the texts that are judged. */
   readonly temperature: number;
   /** What is looked for in texts that the model wrote. */
@@ -126,7 +130,7 @@ function languageRecipe(task: LanguageTask): Recipe {
     }
     const { length } = task;
     const windows = new LanguageWindows(ids.flat(), { length, stride: shuffle ? 1 : length });
-    const numSamples = Math.floor(ids.flat().length / length);
+    const numSamples = task.steps * batchSize;
     const loader = new DataLoader(windows, {
       batchSize,
       ...(shuffle ? { sampler: new RandomSampler(windows, { numSamples }) } : {}),
@@ -175,7 +179,7 @@ function languageRecipe(task: LanguageTask): Recipe {
       weightDecay: notNegative(0.1),
       dModel: count(task.dModel),
       layers: count(task.layers),
-      samples: count(200),
+      samples: count(task.samples),
       temperature: positive(task.temperature),
     },
     async train({ settings, language, fit }) {
@@ -245,15 +249,18 @@ function languageRecipe(task: LanguageTask): Recipe {
 // ---- names -------------------------------------------------------------------------------------------------------------
 
 const copyLabel: Words = { en: 'copies of training texts', zh: '照抄训练文本' };
-const names = (kind: LanguageKind, dModel: number): Recipe =>
+const names = (
+  kind: LanguageKind,
+  size: { readonly dModel: number; readonly epochs: number; readonly copies: number },
+): Recipe =>
   languageRecipe({
     name: `names-${kind.name}`,
     kind,
     layers: 2,
     about: { en: `Given names letter by letter, by ${kind.title}`, zh: `英文名逐字母生成，${kind.title}` },
     goal: {
-      en: 'held-out loss ≤ 2.10 nats per letter (bigram 2.45), fewer than 20 % copies',
-      zh: '留出集损失 ≤ 2.10 奈特/字母（二元模型 2.45），照抄少于 20 %',
+      en: `held-out loss ≤ 2.10 nats per letter (bigram 2.45), fewer than ${size.copies} % copies`,
+      zh: `留出集损失 ≤ 2.10 奈特/字母（二元模型 2.45），照抄少于 ${size.copies} %`,
     },
     title: { en: `Names · ${kind.title}`, zh: `名字 · ${kind.title}` },
     load: async () => {
@@ -262,11 +269,13 @@ const names = (kind: LanguageKind, dModel: number): Recipe =>
     },
     border: '\n',
     length: 24,
-    epochs: 2,
+    steps: 0,
+    epochs: size.epochs,
     batchSize: 64,
     lr: 3e-3,
-    dModel,
+    dModel: size.dModel,
     dropRare: 1,
+    samples: 1000,
     temperature: 1,
     judge: (written, { train }) => {
       const known = new Set(train);
@@ -299,16 +308,20 @@ const plays = (
     },
     border: null,
     length: 64,
+    steps: 2000,
     epochs: 1,
     batchSize: 12,
     lr: 3e-3,
     dModel: size.dModel,
     dropRare: 1,
+    samples: 1,
     temperature: 1,
   });
 
 // ---- poems -------------------------------------------------------------------------------------------------------------
 
+/** Lines of a poem, as the collection has them: two half-lines. */
+const linesOf = (text: string): string[] => text.split('\n').filter(s => s !== '');
 /** Half-lines of a poem: what stands between marks of punctuation. */
 const halves = (text: string): string[] => text.split(/[，。？！；\n]/).filter(s => s !== '');
 /** Poems of equal half-lines of five or seven characters, at most eight of them, a sentence a line. */
@@ -319,47 +332,54 @@ function regular(poems: readonly Poem[]): string[] {
     return sizes.size === 1 && (sizes.has(5) || sizes.has(7)) && halves(text).length <= 8;
   });
 }
-const poemsMamba = languageRecipe({
-  name: 'poems-mamba',
-  kind: KINDS.mamba,
-  layers: 2,
-  about: { en: 'Tang poems with lines of five or seven characters, by Mamba', zh: '五言、七言唐诗，Mamba' },
-  goal: {
-    en: 'of 200 poems ≥ 80 % keep the length of the line, and none copies a line',
-    zh: '200 首中 ≥ 80 % 每句字数整齐，且没有一句照抄',
-  },
-  title: { en: 'Tang poems · Mamba', zh: '唐诗 · Mamba' },
-  load: async () => {
-    const all = regular(await chinesePoems({ collection: 'tang' }));
-    const order = [...new RandomSampler({ length: all.length }).order(new Generator(618))].map(i => all[i]!);
-    const cut = Math.floor(0.95 * order.length);
-    return { train: order.slice(0, cut), held: order.slice(cut) };
-  },
-  border: '\u3000',
-  length: 80,
-  epochs: 12,
-  batchSize: 32,
-  lr: 3e-3,
-  dModel: 128,
-  dropRare: 3,
-  temperature: 0.7,
-  judge: (written, { train }) => {
-    const known = new Set(train.flatMap(halves));
-    const even = written.filter(w => {
-      const sizes = halves(w).map(h => [...h].length);
-      return sizes.length >= 2 && (sizes[0] === 5 || sizes[0] === 7) && sizes.every(s => s === sizes[0]);
-    });
-    const lines = written.flatMap(halves);
-    return [
-      ['evenLines', { en: 'poems of even lines', zh: '字数整齐的诗' }, even.length / written.length],
-      [
-        'copiedLines',
-        { en: 'lines that are copies', zh: '照抄的句子' },
-        lines.filter(h => known.has(h)).length / Math.max(1, lines.length),
-      ],
-    ];
-  },
-});
+const poems = (
+  kind: LanguageKind,
+  size: { readonly dModel: number; readonly epochs: number; readonly even: number },
+): Recipe =>
+  languageRecipe({
+    name: `poems-${kind.name}`,
+    kind,
+    layers: 2,
+    about: {
+      en: `Tang poems with lines of five or seven characters, by ${kind.title}`,
+      zh: `五言、七言唐诗，${kind.title}`,
+    },
+    goal: {
+      en: `of 200 poems ≥ ${size.even} % keep the length of the line, and none copies a line`,
+      zh: `200 首中 ≥ ${size.even} % 每句字数整齐，且没有一句照抄`,
+    },
+    title: { en: `Tang poems · ${kind.title}`, zh: `唐诗 · ${kind.title}` },
+    load: async () => {
+      const all = regular(await chinesePoems({ collection: 'tang' }));
+      const order = [...new RandomSampler({ length: all.length }).order(new Generator(618))].map(
+        i => all[i]!,
+      );
+      const cut = Math.floor(0.95 * order.length);
+      return { train: order.slice(0, cut), held: order.slice(cut) };
+    },
+    border: '\u3000',
+    length: 80,
+    steps: 0,
+    epochs: size.epochs,
+    batchSize: 32,
+    lr: 3e-3,
+    dModel: size.dModel,
+    dropRare: 3,
+    samples: 200,
+    temperature: 0.7,
+    judge: (written, { train }) => {
+      const known = new Set(train.flatMap(linesOf));
+      const even = written.filter(w => {
+        const sizes = halves(w).map(h => [...h].length);
+        return sizes.length >= 2 && (sizes[0] === 5 || sizes[0] === 7) && sizes.every(s => s === sizes[0]);
+      });
+      const copied = written.filter(w => linesOf(w).some(line => known.has(line)));
+      return [
+        ['evenLines', { en: 'poems of even lines', zh: '字数整齐的诗' }, even.length / written.length],
+        ['copies', { en: 'poems that copy a line', zh: '有照抄诗句的诗' }, copied.length / written.length],
+      ];
+    },
+  });
 
 export const LANGUAGE: readonly Recipe[] = [
   plays(KINDS.rnn, { dModel: 128, layers: 2, loss: 2.1 }),
@@ -367,8 +387,9 @@ export const LANGUAGE: readonly Recipe[] = [
   plays(KINDS.lstm, { dModel: 128, layers: 2, loss: 2 }),
   plays(KINDS.gpt, { dModel: 128, layers: 4, loss: 2 }),
   plays(KINDS.mamba, { dModel: 128, layers: 2, loss: 1.95 }),
-  names(KINDS.gru, 96),
-  names(KINDS.lstm, 96),
-  names(KINDS.mamba, 64),
-  poemsMamba,
+  names(KINDS.gru, { dModel: 96, epochs: 2, copies: 20 }),
+  names(KINDS.lstm, { dModel: 96, epochs: 4, copies: 25 }),
+  names(KINDS.mamba, { dModel: 64, epochs: 2, copies: 25 }),
+  poems(KINDS.gru, { dModel: 256, epochs: 10, even: 80 }),
+  poems(KINDS.mamba, { dModel: 128, epochs: 10, even: 70 }),
 ];

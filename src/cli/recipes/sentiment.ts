@@ -344,8 +344,8 @@ async function sentencePicture(
 export const SENTIMENT: readonly Recipe[] = [
   sentimentRecipe(SST2, BAG, { epochs: 4, share: 0.8 }),
   sentimentRecipe(SST2, CNN, { epochs: 2, share: 0.82 }),
-  sentimentRecipe(SST2, LSTM_KIND, { epochs: 2, share: 0.8 }),
-  sentimentRecipe(SST2, TRANSFORMER, { epochs: 2, share: 0.78 }),
+  sentimentRecipe(SST2, LSTM_KIND, { epochs: 2, share: 0.82 }),
+  sentimentRecipe(SST2, TRANSFORMER, { epochs: 2, share: 0.8 }),
   sentimentRecipe(SST2, MAMBA, { epochs: 2, share: 0.8 }),
   sentimentRecipe(POLARITY, BAG, { epochs: 4, share: 0.76 }),
   sentimentRecipe(POLARITY, CNN, { epochs: 4, share: 0.75 }),
