@@ -86,7 +86,7 @@ M10 784-256-128-10 on MNIST | recipe mnist-mlp
 M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
 M13 one switch RNN, GRU, LSTM | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
-M14 GRU and LSTM | owed sequences: recurrent layers
+M14 GRU and LSTM | nn/recurrent: a layer is its cell, step by step
 M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | owed sequences: tagging
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | vision/models: outputs with the same weights are PyTorch's
 M17 ResNet and its plain twin | vision/models: published sizes | vision/models: a plain network has the parameters … | vision/models: the plain counterpart of ResNet-18 adds nothing
@@ -116,10 +116,10 @@ concat (channel) | learn/formulas: F(x) + x passes the gradient on; …
 residual add | learn/formulas: F(x) + x passes the gradient on; …
 softmax | learn/numbers: softmax of [2, 1, .1], …
 ReLU(inplace) | nn/layers: every layer
-RNN/GRU/LSTM cells | owed sequences: recurrent layers
-attention (mask, multi-head) | owed sequences: attention
+RNN/GRU/LSTM cells | nn/recurrent: a layer is its cell, step by step
+attention (mask, multi-head) | nn/attention: MultiheadAttention
 positional encoding | owed sequences: attention
-selective scan | owed sequences: Transformer and Mamba
+selective scan | nn/mamba: selectiveScan
 `,
   ),
   parse(
@@ -278,12 +278,12 @@ C6 where 1/m stands | learn/formulas: dlogits = (p − y) / m | learn/formulas: 
 C7 BN momentum: what is kept, what is new | learn/formulas: BN: … | owed lab: names of both conventions
 C8 L2 and weight decay | optim/conventions: weight decay
 C9 ŷ as prediction and as target | owed course: answers are checked in both namings
-C10 two conventions of the GRU | owed sequences: recurrent layers
+C10 two conventions of the GRU | nn/recurrent: a GRU whose z renews …
 C11 three GELUs | learn/formulas: GELU: exact, …
 C12 thresholds 0, ½, θ | learn/numbers: AND with weights … | learn/numbers: XOR by the feature … | learn/classic: online and batch end at the same line; …
 C13 He or N(0, .1) | learn/missions: starts with the spread that was asked for, and 42 numbers | page docs/missions.md
 C14 names of weights, errors, activations | owed lab: glossary
-C15 normalisation before or after | owed sequences: Transformer and Mamba
+C15 normalisation before or after | nn/attention: what a causal layer sees
 `,
   ),
   parse(
