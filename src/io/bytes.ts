@@ -4,11 +4,12 @@ import { DTYPES, type DType, typedArray } from '../base/dtype.ts';
 import { adopt } from '../tensor/create.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** A tensor whose memory is these bytes (little-endian), copied only where they are not aligned. */
+/** A tensor whose memory is these bytes (little-endian), copied only where they are not aligned; true is any byte but 0. */
 export function tensorOf(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
   const width = DTYPES[dtype].bytes;
   // Not slice(): of Node's Buffer that is no copy.
-  const own = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+  const whole = dtype !== 'bool' || bytes.every(b => b <= 1) ? bytes : bytes.map(b => (b === 0 ? 0 : 1));
+  const own = whole.byteOffset % 8 === 0 ? whole : new Uint8Array(whole);
   return adopt(typedArray(dtype, own.buffer, own.byteOffset, own.length / width), shape, dtype);
 }
 /** A copy with the bytes of each element the other way round. */

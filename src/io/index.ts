@@ -1,5 +1,8 @@
 // tenon/io: tensors and plain data to files and back.
 
+// What readers make are tensors: their class must be there, also to who imports nothing else.
+import '../tensor/tensor.ts';
+
 export {
   checkpointBytes,
   latestCheckpoint,

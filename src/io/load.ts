@@ -57,9 +57,11 @@ export async function loadTensors(source: Source): Promise<Record<string, Tensor
   const found = tensorsOf(await load(source));
   if (found.length === 0)
     throw new FileError('loadTensors', `${nameOf(source)} must hold tensors`, 'none', '');
-  const twice = found.find(([name], i) => found.findIndex(f => f[0] === name) !== i);
-  if (twice !== undefined)
-    throw new FileError('loadTensors', 'a path must lead to one tensor', show(twice[0]), '');
+  const names = new Set<string>();
+  for (const [name] of found) {
+    if (names.has(name)) throw new FileError('loadTensors', 'a path must lead to one tensor', show(name), '');
+    names.add(name);
+  }
   return Object.fromEntries(found);
 }
 /** All tensors of a tree with their paths. */

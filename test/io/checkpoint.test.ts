@@ -55,6 +55,12 @@ describe('a checkpoint', () => {
     );
     expect(() => checkpointBytes({ f: () => 1 })).toThrow(/f must be a tensor or plain data/);
   });
+  it('takes texts and lists of any length', async () => {
+    const long = { text: '"\\\\'.repeat(4_000_000), list: Array.from({ length: 300_000 }, (_, i) => i / 7) };
+    const back = (await loadCheckpoint(checkpointBytes(long))) as typeof long;
+    expect(back.text === long.text).toBe(true);
+    expect(back.list.at(-1)).toBe(long.list.at(-1));
+  });
   it('refuses other files', async () => {
     await expect(loadCheckpoint(new Uint8Array(3))).rejects.toThrow(/^safetensors: the given bytes/);
     await expect(loadCheckpoint(join(folder, 'none'))).rejects.toThrow(/none must be readable, got ENOENT/);

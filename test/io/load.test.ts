@@ -79,6 +79,14 @@ describe('save, then load', () => {
   });
 });
 
+it('a program that imports tenon/io alone gets tensors', () => {
+  const index = new URL('../../src/io/index.ts', import.meta.url).href;
+  const file = at('a.npy');
+  const code = `import { load } from '${index}'; console.log((await load('${file}')).shape.join());`;
+  const r = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+  expect(r.stdout).toBe('2,3\n');
+});
+
 describe('mistakes', () => {
   it('another end of the name, a value that the format does not hold', async () => {
     await expect(save(at('x.txt'), named)).rejects.toThrow(

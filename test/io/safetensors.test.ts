@@ -40,6 +40,11 @@ describe('reading', () => {
     expect(tensors['empty']!.shape).toEqual([0, 3]);
     expect(tensors['scalar']!.itemSync()).toBe(7);
   });
+  it('every byte but 0 is true', () => {
+    const header = { m: { dtype: 'BOOL', shape: [3], data_offsets: [0, 3] } };
+    const m = parseSafetensors(file(header, [0, 1, 2])).tensors['m']!;
+    expect([m.tolistSync(), m.sum().itemSync()]).toEqual([[false, true, true], 2]);
+  });
   const entry = { dtype: 'F32', shape: [1], data_offsets: [0, 4] };
   it.each<[string, Uint8Array, RegExp]>([
     ['too short', new Uint8Array(4), /a length of 8 bytes, got 4 bytes/],
@@ -64,6 +69,11 @@ describe('reading', () => {
       'a name twice',
       file(`{"a":${JSON.stringify(entry)},"a":${JSON.stringify(entry)}}`, f32(1)),
       /a name stands for one tensor, got 'a' twice/,
+    ],
+    [
+      'a name twice, far before its colon',
+      file(`{"a":${JSON.stringify(entry)},"a"${' '.repeat(40)}:${JSON.stringify(entry)}}`, f32(1)),
+      /'a' twice/,
     ],
     [
       'a name twice in other letters',
