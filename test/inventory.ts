@@ -92,7 +92,7 @@ M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | 
 M17 ResNet and its plain twin | vision/models: published sizes | vision/models: a plain network has the parameters … | vision/models: the plain counterpart of ResNet-18 adds nothing
 M18 Transformer and Mamba | text/models: language models: %s | recipe char-gpt | recipe char-mamba | recipe race | owed sequences: Transformer and Mamba
 M19 MySimpleNet and its kin | learn/modules: a network of one’s own
-M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | owed vision: models
+M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | vision/models: published sizes
 `,
   ),
   parse(

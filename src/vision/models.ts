@@ -31,3 +31,4 @@ export {
 export { SeriesNet, type SeriesNetOptions } from './models/series.ts';
 export { UNet, type UNetOptions, unetOriginal } from './models/unet.ts';
 export { VGG, type VggOptions, vgg11, vgg13, vgg16, vgg19 } from './models/vgg.ts';
+export { VisionTransformer, type ViTOptions, vitB16, vitSmall } from './models/vit.ts';

@@ -74,6 +74,7 @@ const PUBLISHED: Readonly<Record<string, Row>> = {
   MobileNetV2: [3_504_872, '300', full, () => V.mobilenetV2()],
   'DenseNet-121': [7_978_856, '2830', full, () => V.densenet121()],
   'DenseNet-BC-100, k 12': [769_162, null, small, () => V.densenetCifar()],
+  'ViT-B/16': [86_567_656, null, full, () => V.vitB16()],
   'PreAct-ResNet-164': [1_703_258, null, small, () => V.preactResnet(164)],
   'U-Net, original': [31_030_658, null, [1, 1, 572, 572], () => V.unetOriginal()],
 };
@@ -99,6 +100,16 @@ describe('published sizes', () => {
   });
 });
 
+const smallVit = (): nn.Layer =>
+  V.vitB16({
+    imageSize: 32,
+    patchSize: 8,
+    numLayers: 2,
+    numHeads: 3,
+    hiddenDim: 48,
+    mlpDim: 96,
+    numClasses: 10,
+  });
 const lines = (m: nn.Module): string[] =>
   Object.entries(m.stateDict()).map(([k, t]) => `${k} ${t.shape.join('x')}`);
 const KEYS: Readonly<Record<string, () => nn.Module>> = {
@@ -124,6 +135,8 @@ const KEYS: Readonly<Record<string, () => nn.Module>> = {
   mobilenet_v2: V.mobilenetV2,
   mobilenet_v2_half: () => V.mobilenetV2({ widthMult: 0.5 }),
   densenet121: V.densenet121,
+  vit_b_16: V.vitB16,
+  vit: smallVit,
   resnet20_A: V.resnet20,
   resnet20_B: () => V.resnet20({ shortcut: 'B' }),
   plain20: () => V.plainNet(20),
@@ -164,6 +177,7 @@ const OUTPUTS: Readonly<Record<string, () => (x: Tensor) => Tensor>> = {
   mobilenet_v2: () => fill(V.mobilenetV2(ten)),
   mobilenet_v2_half: () => fill(V.mobilenetV2({ ...ten, widthMult: 0.5 })),
   densenet121: () => fill(V.densenet121(ten)),
+  vit: () => fill(smallVit()),
   resnet20_A: () => fill(V.resnet20()),
   resnet20_B: () => fill(V.resnet20({ shortcut: 'B' })),
   plain20: () => fill(V.plainNet(20)),
