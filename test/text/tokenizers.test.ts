@@ -201,6 +201,10 @@ describe('BpeTokenizer', () => {
     expect(back.encode('<end>')).toHaveLength(5);
     expect(back.decode([back.specialTokens['<|x|>']!])).toBe('<|x|>');
   });
+  it('of equal pairs the leftmost is merged first', () => {
+    const t = BpeTokenizer.train(['aaaa'], { vocabSize: 257, minCount: 1 });
+    expect(t.encode('aaa')).toEqual([256, 97]);
+  });
   it('takes a page without spaces in n log n', () => {
     const t = BpeTokenizer.train(['aaaa'], { vocabSize: 258, minCount: 1 });
     expect(t.encode('a'.repeat(400_000))).toHaveLength(100_000);

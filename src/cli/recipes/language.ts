@@ -387,7 +387,7 @@ export const LANGUAGE: readonly Recipe[] = [
   plays(KINDS.lstm, { dModel: 128, layers: 2, loss: 2 }),
   plays(KINDS.gpt, { dModel: 128, layers: 4, loss: 2 }),
   plays(KINDS.mamba, { dModel: 128, layers: 2, loss: 1.95 }),
-  names(KINDS.gru, { dModel: 96, epochs: 2, copies: 20 }),
+  names(KINDS.gru, { dModel: 128, epochs: 2, copies: 20 }),
   names(KINDS.lstm, { dModel: 96, epochs: 4, copies: 25 }),
   names(KINDS.mamba, { dModel: 64, epochs: 2, copies: 25 }),
   poems(KINDS.gru, { dModel: 256, epochs: 10, even: 80 }),
