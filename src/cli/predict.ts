@@ -14,8 +14,8 @@ export const predict = defineCommand({
       kind: 'text',
       value: 'FILE',
       about: {
-        en: 'a safetensors file; default: runs/RECIPE, else the weights that come with Tenon',
-        zh: 'safetensors 文件；默认取 runs/配方名，没有则用 Tenon 自带的权重',
+        en: 'a file of weights (safetensors, .pth, .npz); default: runs/RECIPE, else the weights that come with Tenon',
+        zh: '权重文件（safetensors、.pth、.npz）；默认取 runs/配方名，没有则用 Tenon 自带的权重',
       },
     },
     set: {

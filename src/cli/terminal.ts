@@ -65,7 +65,7 @@ function drawnBar(err: Sink, label: string): Bar {
       const full = Math.round((BAR_WIDTH * done) / Math.max(1, total));
       const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
       const line = `${label} ${bar} ${done}/${total}  ${status}  ${((now - since) / 1000).toFixed(1)} s`;
-      err.write(`\r\x1b[2K${clip(line, (err.columns ?? 80) - 1)}`);
+      err.write(`\r\x1b[2K${clip(line, (err.columns || 80) - 1)}`);
     },
     end: () => void err.write('\r\x1b[2K'),
   };

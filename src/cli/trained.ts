@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseSafetensors, readBytes } from '../io/index.ts';
+import { formatOf, loadTensors, parseSafetensors, readBytes, type Safetensors } from '../io/index.ts';
 import type { Module } from '../nn/index.ts';
 import { assignments, UsageError } from './command.ts';
 import type { Language } from './language.ts';
@@ -48,7 +48,7 @@ export async function loadTrained(
   // Wrong settings are told before a file is looked for.
   const settings = settingsOf(recipe, given);
   const file = options.weights ?? weightsOf(command, recipe.name);
-  const { tensors, metadata } = parseSafetensors(await readBytes(command, file), file);
+  const { tensors, metadata } = await weightsIn(command, file);
   const stored = JSON.parse(metadata['settings'] ?? '{}') as Record<string, unknown>;
   const kept = Object.entries(stored).filter(([key]) => key in settings && !(key in given));
   const use: Use = {
@@ -60,4 +60,10 @@ export async function loadTrained(
   model.loadStateDict(tensors);
   model.eval();
   return { file, model, trained, use };
+}
+/** What a file of weights holds; only safetensors tells with which settings they were trained. */
+async function weightsIn(command: string, file: string): Promise<Safetensors> {
+  const bytes = await readBytes(command, file);
+  if (formatOf(bytes, file) === 'safetensors') return parseSafetensors(bytes, file);
+  return { tensors: await loadTensors(file), metadata: {} };
 }

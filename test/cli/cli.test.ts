@@ -158,9 +158,9 @@ describe('doctor', () => {
 });
 
 describe('terminal', () => {
-  function terminal(isTTY: boolean) {
+  function terminal(isTTY: boolean, columns = 60) {
     const text = { out: '', err: '' };
-    const sink = (key: 'out' | 'err') => ({ isTTY, columns: 60, write: (s: string) => (text[key] += s) });
+    const sink = (key: 'out' | 'err') => ({ isTTY, columns, write: (s: string) => (text[key] += s) });
     return { text, terminal: makeTerminal('en', { out: sink('out'), err: sink('err'), env: {} }) };
   }
   it('draws a bar on a terminal that fits its width and goes away', () => {
@@ -173,6 +173,11 @@ describe('terminal', () => {
     bar.end();
     expect(text.err.endsWith('\r\x1b[2K')).toBe(true);
     expect(text.out).toBe('');
+  });
+  it('draws on a terminal that does not know its width', () => {
+    const { text, terminal: t } = terminal(true, 0);
+    t.bar('circle').update(1, 10, 'loss 0.1');
+    expect(text.err).toContain('1/10  loss 0.1');
   });
   it('says nothing in a pipe while it is quick', () => {
     const { text, terminal: t } = terminal(false);

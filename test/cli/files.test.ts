@@ -89,6 +89,10 @@ describe('predict', () => {
       const r = JSON.parse(tenon('predict', 'mnist-mlp', 'test:0', 'test:1', '--json').out);
       expect(r.predictions.map((p: string[]) => p[1]![0])).toEqual(['7', '2']);
       expect(tenon('predict', 'mnist-mlp', 'test:10000').err).toContain('pictures 0 … 9999');
+      // The same weights as PyTorch keeps them.
+      tenon('convert', 'weights/mnist-mlp.safetensors', file('m.pth'));
+      const args = ['predict', 'mnist-mlp', 'test:0', 'test:1', '--json', '--weights', file('m.pth')];
+      expect(JSON.parse(tenon(...args).out).predictions).toEqual(r.predictions);
     },
   );
 });
