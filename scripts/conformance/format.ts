@@ -47,6 +47,8 @@ export interface Case {
   readonly native?: boolean;
   readonly requires_grad: readonly string[];
   readonly steps: readonly Step[] | number;
+  /** Of pictures: 'float', 'u8' (CHW) or 'pil' (bytes, HWC). */
+  readonly mode?: string;
   readonly problem: string;
   readonly property: string;
   readonly record_every: number;

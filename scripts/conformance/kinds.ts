@@ -12,6 +12,7 @@ import { runModule, runNames } from './modules.ts';
 import { runOptim, runOptimNames, runScheduler } from './optim.ts';
 import { runProperty } from './properties.ts';
 import { runTrain } from './train.ts';
+import { runVision } from './vision.ts';
 
 type Store = ReadonlyMap<string, Stored>;
 type Named = Record<string, Tensor>;
@@ -30,12 +31,9 @@ export const KINDS: Readonly<Record<string, Run>> = {
   init_dist_module: runInitDistModule,
   train: runTrain,
   band: runBand,
-  vision: c => missing(c, 'there are no image transforms yet'),
+  vision: runVision,
   file: runFile,
 };
-function missing(c: Case, why: string): never {
-  throw new Missing(`${c.kind}: ${why}`);
-}
 
 /** A whole number written as a float: a 0-dim float tensor where the dtype of a result depends on it. */
 function scalars(v: unknown, native: boolean): unknown {

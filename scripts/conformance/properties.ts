@@ -14,6 +14,9 @@ import {
   tensor,
 } from '../../src/index.ts';
 import { Dropout, Linear } from '../../src/nn/index.ts';
+import { Image } from '../../src/vision/image.ts';
+import { RandomCrop } from '../../src/vision/transforms/crop.ts';
+import { RandomHorizontalFlip } from '../../src/vision/transforms/geometry.ts';
 import { Mismatch, Missing } from './check.ts';
 import { type Case, plain } from './format.ts';
 
@@ -31,6 +34,8 @@ const PROPERTIES: Readonly<Record<string, (c: Case) => void>> = {
   randperm: permutations,
   'utils.data.random_split': randomSplits,
   manual_seed: seeds,
+  'torchvision.transforms.RandomHorizontalFlip': flippedShare,
+  'torchvision.transforms.RandomCrop': cropPlaces,
 };
 
 export function runProperty(c: Case): void {
@@ -47,6 +52,39 @@ const near = (what: string, got: number, want: number, tolerance: number): void 
 const values = (t: Tensor): number[] => Array.from(t.dataSync() as Float32Array);
 const options = (c: Case): { p?: number; training?: boolean } => plain(c.kwargs) as { p?: number };
 
+function flippedShare(): void {
+  const x = new Image(new Uint8Array([1, 2]), 1, 2, 1);
+  const share = (p: number, draws: number): number => {
+    const flip = new RandomHorizontalFlip(p);
+    let flipped = 0;
+    for (let i = 0; i < draws; i++) if (flip(x).data[0] === 2) flipped++;
+    return flipped / draws;
+  };
+  near('the flipped share', share(0.5, 10_000), 0.5, 0.025);
+  holds('p = 0 never flips, p = 1 always', share(0, 100) === 0 && share(1, 100) === 1);
+}
+/** A pixel's first two bytes are its row (plus one) and its column, so that the middle tells what was cut. */
+function cropPlaces(): void {
+  const draws = 10_000;
+  const crop = new RandomCrop(32, { padding: 4 });
+  const x = new Image(
+    Uint8Array.from({ length: 3 * 1024 }, (_, i) => [Math.floor(i / 96) + 1, ((i / 3) | 0) % 32, 0][i % 3]!),
+    32,
+    32,
+    3,
+  );
+  const tops = new Array<number>(9).fill(0);
+  const lefts = new Array<number>(9).fill(0);
+  for (let i = 0; i < draws; i++) {
+    // The middle always lies inside the picture.
+    const at = 3 * (16 * 32 + 16);
+    const { data } = crop(x);
+    tops[data[at]! - 1 - 16 + 4]!++;
+    lefts[data[at + 1]! - 16 + 4]!++;
+  }
+  for (const counts of [tops, lefts])
+    for (const n of counts) near('the share of a place', n / draws, 1 / 9, 0.015);
+}
 function dropoutIdentity(c: Case): void {
   const x = randn([1000]);
   holds('dropout must be the identity', Boolean(F.dropout(x, options(c)).eq(x).all().itemSync()));
