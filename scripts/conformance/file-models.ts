@@ -1,6 +1,7 @@
 // The models whose weights the golden files hold, as the cases' Python says them, by the name of the case.
 
 import { cat, F, nn, type Tensor } from '../../src/index.ts';
+import { models } from '../../src/vision/index.ts';
 
 class LeNet extends nn.Module {
   conv1 = new nn.Conv2d(1, 6, 5, { padding: 2 });
@@ -130,6 +131,9 @@ export const FILE_MODELS: Readonly<Record<string, () => nn.Module>> = {
   lenet: () => new LeNet(),
   resnet18_narrow: () => new NarrowResNet18(),
   vgg_bn: vggWithNorm,
+  mobilenet_v2_025: () => models.mobilenetV2({ numClasses: 10, widthMult: 0.25 }),
+  densenet_tiny: () =>
+    new models.DenseNet({ growthRate: 6, blocks: [2, 3], initFeatures: 8, bnSize: 2, numClasses: 5 }),
   decoder,
   unet: () => new UNet(),
   char_lstm: () => new CharLSTM(),

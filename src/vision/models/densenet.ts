@@ -27,39 +27,41 @@ export interface DenseNetOptions {
   readonly blocks?: readonly number[];
   /** Channels of the first convolution. Default 2k. */
   readonly initFeatures?: number;
+  /** Channels that a layer's first convolution gives, in k. Default 4. */
+  readonly bnSize?: number;
   /** After each layer. Default 0. */
   readonly dropout?: number;
   /** For images of 32 × 32: a 3 × 3 convolution alone in front. Default false. */
   readonly small?: boolean;
 }
 
-/** 1 × 1 convolution to 4k channels, 3 × 3 convolution to k, each after batch norm and ReLU. (N, C, H, W) → (N, k, H, W). */
+/** 1 × 1 convolution to bnSize k channels, 3 × 3 convolution to k, each after batch norm and ReLU. (N, C, H, W) → (N, k, H, W). */
 class DenseLayer extends Module {
   readonly norm1: BatchNorm2d;
   readonly conv1: Conv2d;
   readonly norm2: BatchNorm2d;
   readonly conv2: Conv2d;
   readonly dropout: Dropout;
-  constructor(inChannels: number, k: number, dropout: number) {
+  constructor(inChannels: number, k: number, bnSize: number, dropout: number) {
     super();
     this.norm1 = new BatchNorm2d(inChannels);
-    this.conv1 = new Conv2d(inChannels, 4 * k, 1, { bias: false });
-    this.norm2 = new BatchNorm2d(4 * k);
-    this.conv2 = new Conv2d(4 * k, k, 3, { padding: 1, bias: false });
+    this.conv1 = new Conv2d(inChannels, bnSize * k, 1, { bias: false });
+    this.norm2 = new BatchNorm2d(bnSize * k);
+    this.conv2 = new Conv2d(bnSize * k, k, 3, { padding: 1, bias: false });
     this.dropout = new Dropout(dropout);
   }
   forward(x: Tensor): Tensor {
-    x = this.conv1(this.norm1(x).relu()); // (N, 4k, H, W)
+    x = this.conv1(this.norm1(x).relu()); // (N, bnSize k, H, W)
     x = this.conv2(this.norm2(x).relu()); // (N, k, H, W)
     return this.dropout(x); // (N, k, H, W)
   }
 }
 /** Each layer sees what all before it made: (N, C, H, W) → (N, C + layers k, H, W). */
 class DenseBlock extends Sequential {
-  constructor(layers: number, inChannels: number, k: number, dropout: number) {
+  constructor(layers: number, inChannels: number, k: number, bnSize: number, dropout: number) {
     const named = Array.from({ length: layers }, (_, i): [string, Layer] => [
       `denselayer${i + 1}`,
-      new DenseLayer(inChannels + i * k, k, dropout),
+      new DenseLayer(inChannels + i * k, k, bnSize, dropout),
     ]);
     super(Object.fromEntries(named));
   }
@@ -76,7 +78,7 @@ export class DenseNet extends Module {
 
   constructor(options: DenseNetOptions = {}) {
     super();
-    const { small = false, numClasses = small ? 10 : 1000, dropout = 0 } = options;
+    const { small = false, numClasses = small ? 10 : 1000, bnSize = 4, dropout = 0 } = options;
     const { growthRate: k = 32, blocks = [6, 12, 24, 16], initFeatures = 2 * k } = options;
     const layers: Record<string, Layer> = small
       ? { conv0: new Conv2d(3, initFeatures, 3, { padding: 1, bias: false }) }
@@ -88,7 +90,7 @@ export class DenseNet extends Module {
         };
     let channels = initFeatures;
     blocks.forEach((count, i) => {
-      layers[`denseblock${i + 1}`] = new DenseBlock(count, channels, k, dropout);
+      layers[`denseblock${i + 1}`] = new DenseBlock(count, channels, k, bnSize, dropout);
       channels += count * k;
       if (i === blocks.length - 1) return;
       const half = Math.floor(channels / 2);
@@ -100,7 +102,8 @@ export class DenseNet extends Module {
       });
       channels = half;
     });
-    layers[`norm${blocks.length + 1}`] = new BatchNorm2d(channels);
+    // torchvision calls it norm5 with any number of blocks.
+    layers['norm5'] = new BatchNorm2d(channels);
     this.features = new Sequential(layers);
     this.classifier = new Linear(channels, numClasses);
     for (const m of this.modules()) if (m instanceof Conv2d) init.kaimingNormal_(m.weight);
