@@ -1,4 +1,4 @@
-// tenon/vision: pictures, their transforms and data sets, models.
+// tenon/vision: pictures, their transforms and data sets, models, and what these see.
 
 import '../platform.ts';
 
@@ -26,4 +26,12 @@ export { ImageFolder, type ImageFolderOptions, imageFolders } from './datasets/i
 export { MemorySource } from './datasets/memory-source.ts';
 export { BoundingBoxes, type BoxFormat, Image, Mask } from './image.ts';
 export * as models from './models.ts';
+export {
+  featureMaps,
+  gradCam,
+  measureReceptiveField,
+  type ReceptiveField,
+  receptiveField,
+  saliency,
+} from './seeing.ts';
 export * as transforms from './transforms.ts';
