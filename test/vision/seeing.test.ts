@@ -58,6 +58,11 @@ describe('the receptive field by the windows is the one measured by gradients', 
   test.each([
     ['two 3 × 3 as one 5 × 5', [{ kernelSize: 3 }, { kernelSize: 3 }], 5],
     ['a stride widens what comes after', [{ kernelSize: 3, stride: 2 }, { kernelSize: 3 }], 7],
+    [
+      'two strides multiply',
+      [{ kernelSize: 3, stride: 2 }, { kernelSize: 3, stride: 2 }, { kernelSize: 3 }],
+      15,
+    ],
     ['dilation', [{ kernelSize: 3, dilation: 3 }, { kernelSize: 3 }], 9],
     ['seven layers', Array.from({ length: 7 }, () => ({ kernelSize: 3 })), 15],
   ] as const)('%s', async (_, layers, size) => {
