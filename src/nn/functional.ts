@@ -135,6 +135,7 @@ export {
   pixelShuffle,
   pixelUnshuffle,
 } from './functional/resample.ts';
+export { type ScanOptions, scan } from './functional/scan.ts';
 export { type EmbeddingOptions, embedding, embeddingBag, oneHot } from './functional/sparse.ts';
 export {
   type SelectiveScanOptions,
