@@ -87,7 +87,7 @@ M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
 M13 one switch RNN, GRU, LSTM | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
 M14 GRU and LSTM | nn/recurrent: a layer is its cell, step by step
-M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | owed sequences: tagging
+M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | text/tagger: tags that hang on both neighbours are found in 99 %
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | vision/models: outputs with the same weights are PyTorch's
 M17 ResNet and its plain twin | vision/models: published sizes | vision/models: a plain network has the parameters … | vision/models: the plain counterpart of ResNet-18 adds nothing
 M18 Transformer and Mamba | text/models: language models: %s | recipe char-gpt | recipe char-mamba | recipe race | owed sequences: Transformer and Mamba

@@ -63,6 +63,7 @@ export {
   TransformerClassifier,
 } from './models/sequence-classifiers.ts';
 export { SkipGram, skipGramPairs } from './models/skip-gram.ts';
+export { Tagger, type TaggerOptions } from './models/tagger.ts';
 export { type CountedOptions, countedVectors } from './ppmi.ts';
 export {
   type GenerateOptions,
