@@ -29,7 +29,7 @@ export class CpuBuffer implements Storage {
   uses = 0;
   /**
    * Untouched memory that stands for the bytes in WASM memory: V8 does not see those, but it sees this, and so collects
-   * dead results in time. A quarter of the size: at the full size it collects three times as often as pays.
+   * dead results in time. An eighth of the size: at the full size it collects many times as often as pays.
    */
   shadow: ArrayBuffer | null = null;
 
@@ -37,7 +37,7 @@ export class CpuBuffer implements Storage {
     this.home = new Home(byteLength, host);
   }
   castShadow(): void {
-    this.shadow = new ArrayBuffer(this.byteLength >> 2);
+    this.shadow = new ArrayBuffer(this.byteLength >> 3);
   }
   get byteLength(): number {
     return this.home.byteLength;

@@ -19,7 +19,7 @@ import { type Blas, type NativeBlas, Pool, platform, type Sgemm } from './pool.t
 import { Residents } from './resident.ts';
 
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
-const LOOSE_LIMIT = 384 * 1024 * 1024;
+const LOOSE_LIMIT = 512 * 1024 * 1024;
 
 /** Waking costs the caller up to 66 µs: work for threads that pays it back. */
 const WAKE_FROM_NS = 150_000;
