@@ -55,7 +55,7 @@ D3 the tables of AND and XOR | data/generators: truthTable gives the four rows |
 D4 two rings, shuffled and class by class | data/generators: makeRings | recipe rings
 D5 states of TensorFlow Playground | data/surfaces: has its settings in its address | owed lab: import of a Playground address
 D6 MNIST | data/idx: mnist | data/idx: the real files (needs ../shared/data)
-D7 CIFAR-100 | vision/datasets: CIFAR
+D7 CIFAR-100 | recipe cifar100-resnet20 | vision/datasets: CIFAR
 D8 a folder of images | vision/datasets: ImageFolder | page docs/vision.md
 D9 binary sequences, parity | data/sequences: makeParity
 D10 the marked bit; text as next-step prediction | data/sequences: makeRecall marks the first bit and asks for it | text/batches: x and y are one token apart | recipe char-bigram

@@ -66,6 +66,13 @@ export const WATCHED: readonly Watched[] = [
     ingredient: 'ReLU',
     data: true,
   },
+  {
+    recipe: 'augmentation',
+    metric: 'testAccuracyGentle',
+    without: 'testAccuracyBreaking',
+    ingredient: 'labels that stay true',
+    data: true,
+  },
   { recipe: 'momentum-abc', metric: 'testLossC', without: 'testLossA', ingredient: 'momentum' },
 ];
 

@@ -153,7 +153,7 @@ async function pixels(task: ImageTask, input: string): Promise<Tensor> {
 }
 
 /** The pair of classes that was taken for each other most often. */
-function mostConfused(matrix: readonly (readonly number[])[], classes: readonly string[]): string {
+export function mostConfused(matrix: readonly (readonly number[])[], classes: readonly string[]): string {
   let best = { n: -1, text: '' };
   for (const [i, row] of matrix.entries()) {
     for (const [j, n] of row.entries()) {

@@ -7,6 +7,7 @@ import { charBigram, namesBigram } from './bigram.ts';
 import { dropoutL2 } from './dropout-l2.ts';
 import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
+import { cifar100Resnet20, fashionCnn, lenet } from './image-net.ts';
 import { kinks } from './kinks.ts';
 import { LANGUAGE } from './language.ts';
 import { lineRecipe } from './line.ts';
@@ -52,6 +53,9 @@ export const RECIPES: readonly Recipe[] = [
   lrPolicy,
   dbn,
   augmentation,
+  lenet,
+  fashionCnn,
+  cifar100Resnet20,
   wordVectors,
   wordOrder,
   charBigram,
