@@ -79,5 +79,5 @@ it('eval: a recipe without weights and a file that is none are told', () => {
   const bad = join(out, 'bad.safetensors');
   writeFileSync(bad, 'no weights');
   const r = tenon('eval', 'mnist-mlp', '--weights', bad);
-  expect([r.code, r.err]).toEqual([1, expect.stringContaining('the header must be in the file')]);
+  expect([r.code, r.err]).toEqual([1, expect.stringContaining('must be a file of safetensors')]);
 });

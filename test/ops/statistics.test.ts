@@ -137,3 +137,20 @@ describe('draws in place', () => {
     expect(data(view)).toEqual(data(fill(zeros([40_000]), new Generator(5)).narrow(0, 0, 3)));
   });
 });
+
+describe('argmax of equal values', () => {
+  it('is the first position, in whatever order the loops run', () => {
+    const ones = zeros([33, 2]).add(1);
+    expect(data(ones.T.argmax())).toBe(0);
+    const x = zeros([33, 2]);
+    x.at(23, 0).fill_(5);
+    x.at(10, 1).fill_(5);
+    expect(data(x.T.argmax())).toBe(23);
+    expect(data(x.argmax())).toBe(21);
+    expect(data(x.T.neg().argmin())).toBe(23);
+    const nan = x.clone();
+    nan.at(30, 0).fill_(Number.NaN);
+    nan.at(2, 1).fill_(Number.NaN);
+    expect(data(nan.T.argmax())).toBe(30);
+  });
+});

@@ -109,10 +109,11 @@ const FOLD_AND = monoid('and', () => 1, m.and);
 const arg = (name: string, better: (x: E, best: E) => E, first: Fold, last: boolean): Fold => {
   const pick = (a: readonly E[], x: E, at: E): E[] => {
     const [best, where0] = a as [E, E];
-    let take = better(x, best);
-    if (last) take = m.or(take, m.eq(x, best));
+    // Loops may run in another order than positions: an equal value counts where it stands before. Scans run in order.
+    const before = m.lt(at, where0);
+    let take = m.or(better(x, best), last ? m.eq(x, best) : m.and(m.eq(x, best), before));
     if (x.type === 'f32' || x.type === 'f64') {
-      const nan = last ? m.ne(x, x) : m.and(m.ne(x, x), m.eq(best, best));
+      const nan = last ? m.ne(x, x) : m.and(m.ne(x, x), m.or(m.eq(best, best), before));
       take = m.or(take, nan);
       if (last) take = m.and(take, m.or(m.ne(x, x), m.eq(best, best)));
     }
