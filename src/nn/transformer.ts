@@ -49,6 +49,36 @@ function activationOf(a: TransformerLayerOptions['activation'] = 'relu'): (x: Te
     throw new ValueError('TransformerLayer', "activation is 'relu', 'gelu' or a function", show(a), '');
   return a === 'relu' ? relu : gelu;
 }
+/** What encoder and decoder layers are made of; each call makes a new part. */
+function parts(dModel: number, nhead: number, options: TransformerLayerOptions) {
+  const {
+    dimFeedforward = 2048,
+    dropout: p = 0.1,
+    activation,
+    layerNormEps: eps = 1e-5,
+    batchFirst = false,
+    normFirst = false,
+    ...place
+  } = options;
+  return {
+    normFirst,
+    activation: activationOf(activation),
+    attention: () => new MultiheadAttention(dModel, nhead, { dropout: p, batchFirst, ...place }),
+    linear1: () => new Linear(dModel, dimFeedforward, place),
+    linear2: () => new Linear(dimFeedforward, dModel, place),
+    norm: () => new LayerNorm(dModel, { eps, ...place }),
+    dropout: () => new Dropout(p),
+  };
+}
+interface FeedForward {
+  readonly activation: (x: Tensor) => Tensor;
+  readonly linear1: Linear;
+  readonly dropout: Dropout;
+  readonly linear2: Linear;
+}
+/** The two linear layers, for each place. (*, E) → (*, E) */
+const feedForward = ({ activation, linear1, dropout, linear2 }: FeedForward, x: Tensor): Tensor =>
+  linear2(dropout(activation(linear1(x))));
 function checkCopies(op: string, n: number): void {
   if (!Number.isInteger(n) || n < 1)
     throw new ValueError(op, 'the number of layers must be positive', show(n), '');
@@ -74,25 +104,17 @@ export class TransformerEncoderLayer extends Module {
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
     super();
-    const {
-      dimFeedforward = 2048,
-      dropout: p = 0.1,
-      activation,
-      layerNormEps = 1e-5,
-      batchFirst = false,
-      normFirst = false,
-      ...place
-    } = options;
-    this.normFirst = normFirst;
-    this.activation = activationOf(activation);
-    this.self_attn = new MultiheadAttention(dModel, nhead, { dropout: p, batchFirst, ...place });
-    this.linear1 = new Linear(dModel, dimFeedforward, place);
-    this.dropout = new Dropout(p);
-    this.linear2 = new Linear(dimFeedforward, dModel, place);
-    this.norm1 = new LayerNorm(dModel, { eps: layerNormEps, ...place });
-    this.norm2 = new LayerNorm(dModel, { eps: layerNormEps, ...place });
-    this.dropout1 = new Dropout(p);
-    this.dropout2 = new Dropout(p);
+    const make = parts(dModel, nhead, options);
+    this.normFirst = make.normFirst;
+    this.activation = make.activation;
+    this.self_attn = make.attention();
+    this.linear1 = make.linear1();
+    this.dropout = make.dropout();
+    this.linear2 = make.linear2();
+    this.norm1 = make.norm();
+    this.norm2 = make.norm();
+    this.dropout1 = make.dropout();
+    this.dropout2 = make.dropout();
   }
   forward(src: Tensor, options: EncoderCallOptions = {}): Tensor {
     const attend = (x: Tensor): Tensor => {
@@ -104,8 +126,7 @@ export class TransformerEncoderLayer extends Module {
       };
       return this.dropout1(this.self_attn(x, x, x, o)[0]);
     };
-    const feed = (x: Tensor): Tensor =>
-      this.dropout2(this.linear2(this.dropout(this.activation(this.linear1(x)))));
+    const feed = (x: Tensor): Tensor => this.dropout2(feedForward(this, x));
     if (this.normFirst) {
       const x = src.add(attend(this.norm1(src)));
       return x.add(feed(this.norm2(x)));
@@ -153,29 +174,20 @@ export class TransformerDecoderLayer extends Module {
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
     super();
-    const {
-      dimFeedforward = 2048,
-      dropout: p = 0.1,
-      activation,
-      layerNormEps = 1e-5,
-      batchFirst = false,
-      normFirst = false,
-      ...place
-    } = options;
-    this.normFirst = normFirst;
-    this.activation = activationOf(activation);
-    this.self_attn = new MultiheadAttention(dModel, nhead, { dropout: p, batchFirst, ...place });
-    this.multihead_attn = new MultiheadAttention(dModel, nhead, { dropout: p, batchFirst, ...place });
-    this.linear1 = new Linear(dModel, dimFeedforward, place);
-    this.dropout = new Dropout(p);
-    this.linear2 = new Linear(dimFeedforward, dModel, place);
-    const norm = () => new LayerNorm(dModel, { eps: layerNormEps, ...place });
-    this.norm1 = norm();
-    this.norm2 = norm();
-    this.norm3 = norm();
-    this.dropout1 = new Dropout(p);
-    this.dropout2 = new Dropout(p);
-    this.dropout3 = new Dropout(p);
+    const make = parts(dModel, nhead, options);
+    this.normFirst = make.normFirst;
+    this.activation = make.activation;
+    this.self_attn = make.attention();
+    this.multihead_attn = make.attention();
+    this.linear1 = make.linear1();
+    this.dropout = make.dropout();
+    this.linear2 = make.linear2();
+    this.norm1 = make.norm();
+    this.norm2 = make.norm();
+    this.norm3 = make.norm();
+    this.dropout1 = make.dropout();
+    this.dropout2 = make.dropout();
+    this.dropout3 = make.dropout();
   }
   forward(tgt: Tensor, memory: Tensor, options: DecoderCallOptions = {}): Tensor {
     const {
@@ -194,8 +206,7 @@ export class TransformerDecoderLayer extends Module {
     const other = { attnMask: memoryMask, keyPaddingMask: memoryKeyPaddingMask, needWeights: false };
     const attend = (x: Tensor): Tensor => this.dropout1(this.self_attn(x, x, x, own)[0]);
     const look = (x: Tensor): Tensor => this.dropout2(this.multihead_attn(x, memory, memory, other)[0]);
-    const feed = (x: Tensor): Tensor =>
-      this.dropout3(this.linear2(this.dropout(this.activation(this.linear1(x)))));
+    const feed = (x: Tensor): Tensor => this.dropout3(feedForward(this, x));
     if (this.normFirst) {
       const x = tgt.add(attend(this.norm1(tgt)));
       const y = x.add(look(this.norm2(x)));
