@@ -12,7 +12,16 @@ interface Pair {
   readonly data: Parts;
   readonly ways: readonly [bad: Way, mended: Way];
 }
-const params = (m: Layer) => m.parameters();
+const sgd = (model: Layer, lr: number, momentum = 0, batchSize = 32) => ({
+  model,
+  optimizer: new SGD(model.parameters(), { lr, momentum }),
+  batchSize,
+});
+const adam = (model: Layer) => ({
+  model,
+  optimizer: new Adam(model.parameters(), { lr: 0.01 }),
+  batchSize: 20,
+});
 /** Ends where the test loss has not fallen for `patience` epochs. */
 const early =
   (patience: number) =>
@@ -35,16 +44,12 @@ function pairs(epochs: number): Record<'A' | 'B' | 'C' | 'D', Pair> {
         {
           name: 'ASlow',
           words: { en: 'A: lr .001', zh: 'A：学习率 0.001' },
-          model: slow,
-          optimizer: new SGD(params(slow), { lr: 0.001 }),
-          batchSize: 32,
+          ...sgd(slow, 0.001),
         },
         {
           name: 'AMended',
           words: { en: 'A mended: lr .1, momentum .9', zh: 'A 治好：学习率 0.1，动量 0.9' },
-          model: fast,
-          optimizer: new SGD(params(fast), { lr: 0.1, momentum: 0.9 }),
-          batchSize: 32,
+          ...sgd(fast, 0.1, 0.9),
         },
       ],
     },
@@ -56,17 +61,13 @@ function pairs(epochs: number): Record<'A' | 'B' | 'C' | 'D', Pair> {
         {
           name: 'BWild',
           words: { en: 'B: lr 3, momentum .9', zh: 'B：学习率 3，动量 0.9' },
-          model: wild,
-          optimizer: new SGD(params(wild), { lr: 3, momentum: 0.9 }),
-          batchSize: 32,
+          ...sgd(wild, 3, 0.9),
         },
         {
           name: 'BMended',
           words: { en: 'B mended: lr .1, gradient clipped at 1', zh: 'B 治好：学习率 0.1，梯度裁剪到 1' },
-          model: calm,
-          optimizer: new SGD(params(calm), { lr: 0.1, momentum: 0.9 }),
-          batchSize: 32,
-          beforeUpdate: () => void clipGradNorm_(params(calm), 1),
+          ...sgd(calm, 0.1, 0.9),
+          beforeUpdate: () => void clipGradNorm_(calm.parameters(), 1),
         },
       ],
     },
@@ -78,16 +79,12 @@ function pairs(epochs: number): Record<'A' | 'B' | 'C' | 'D', Pair> {
         {
           name: 'COverfit',
           words: { en: 'C: 17 000 weights, 60 points, to the end', zh: 'C：1.7 万个权重，60 个点，训练到底' },
-          model: long,
-          optimizer: new Adam(params(long), { lr: 0.01 }),
-          batchSize: 20,
+          ...adam(long),
         },
         {
           name: 'CMended',
           words: { en: 'C mended: stopped early', zh: 'C 治好：提前停止' },
-          model: short,
-          optimizer: new Adam(params(short), { lr: 0.01 }),
-          batchSize: 20,
+          ...adam(short),
           stop: early(5),
         },
       ],
@@ -100,16 +97,12 @@ function pairs(epochs: number): Record<'A' | 'B' | 'C' | 'D', Pair> {
         {
           name: 'DSingle',
           words: { en: 'D: batch 1, lr .1', zh: 'D：批大小 1，学习率 0.1' },
-          model: single,
-          optimizer: new SGD(params(single), { lr: 0.1, momentum: 0.9 }),
-          batchSize: 1,
+          ...sgd(single, 0.1, 0.9, 1),
         },
         {
           name: 'DMended',
           words: { en: 'D mended: batch 32, lr .1', zh: 'D 治好：批大小 32，学习率 0.1' },
-          model: batch,
-          optimizer: new SGD(params(batch), { lr: 0.1, momentum: 0.9 }),
-          batchSize: 32,
+          ...sgd(batch, 0.1, 0.9),
         },
       ],
     },
