@@ -4,27 +4,13 @@ import { defineCommand, UsageError } from './command.ts';
 import { percent } from './recipes/recipe.ts';
 import { findRecipe } from './run-recipe.ts';
 import { columns } from './terminal.ts';
-import { loadTrained } from './trained.ts';
+import { loadTrained, trainedOptions } from './trained.ts';
 
 export const evaluation = defineCommand({
   name: 'eval',
   takes: 'RECIPE',
   about: { en: 'Measure trained weights on the test set', zh: '在测试集上评估训练好的权重' },
-  options: {
-    weights: {
-      kind: 'text',
-      value: 'FILE',
-      about: {
-        en: 'a file of weights (safetensors, .pth, .npz); default: runs/RECIPE, else the weights that come with Tenon',
-        zh: '权重文件（safetensors、.pth、.npz）；默认取 runs/配方名，没有则用 Tenon 自带的权重',
-      },
-    },
-    set: {
-      kind: 'list',
-      value: 'KEY=VALUE',
-      about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置；可重复' },
-    },
-  },
+  options: trainedOptions,
   examples: [
     ['tenon eval mnist-mlp', { en: 'the weights at hand', zh: '评估现有的权重' }],
     [
@@ -36,11 +22,7 @@ export const evaluation = defineCommand({
     if (rest.length !== 1)
       throw new UsageError("eval: one recipe is needed; 'tenon train --list' shows them");
     const recipe = findRecipe(rest[0]!);
-    const { model, trained, use, file } = await loadTrained('eval', recipe, {
-      weights: values.weights,
-      set: values.set,
-      language: terminal.language,
-    });
+    const { model, trained, use, file } = await loadTrained('eval', recipe, values, terminal.language);
     const metrics = await trained.evaluate(model, use);
     if (values.json) {
       terminal.print(JSON.stringify({ recipe: recipe.name, weights: file, metrics }));

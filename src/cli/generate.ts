@@ -5,7 +5,7 @@ import { generate, type SamplingOptions, streamText } from '../text/index.ts';
 import { defineCommand, UsageError } from './command.ts';
 import { RECIPES } from './recipes/list.ts';
 import { findRecipe } from './run-recipe.ts';
-import { loadTrained } from './trained.ts';
+import { loadTrained, trainedOptions } from './trained.ts';
 
 const number = (about: { readonly en: string; readonly zh: string }) =>
   ({ kind: 'number', value: 'N', about }) as const;
@@ -35,19 +35,7 @@ export const generation = defineCommand({
       en: 'above 1: tokens that were used become less likely',
       zh: '大于 1：用过的词元更不容易再出现',
     }),
-    weights: {
-      kind: 'text',
-      value: 'FILE',
-      about: {
-        en: 'a file of weights (safetensors, .pth, .npz); default: runs/RECIPE, else the weights that come with Tenon',
-        zh: '权重文件（safetensors、.pth、.npz）；默认取 runs/配方名，没有则用 Tenon 自带的权重',
-      },
-    },
-    set: {
-      kind: 'list',
-      value: 'KEY=VALUE',
-      about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置；可重复' },
-    },
+    ...trainedOptions,
   },
   examples: [
     ['tenon generate names-bigram --tokens 40', { en: 'from the beginning', zh: '从头开始写' }],
@@ -66,12 +54,7 @@ export const generation = defineCommand({
     }
     const seed = values.seed ?? 0;
     if (!Number.isSafeInteger(seed)) throw new UsageError(`generate: --seed must be an integer, got ${seed}`);
-    const { language } = terminal;
-    const { model, use, file } = await loadTrained('generate', recipe, {
-      weights: values.weights,
-      set: values.set,
-      language,
-    });
+    const { model, use, file } = await loadTrained('generate', recipe, values, terminal.language);
     const writer = recipe.trained.writer(model, use);
     const prompt = values.prompt ?? '';
     const begin = prompt === '' ? writer.start : writer.tokenizer.encode(prompt);

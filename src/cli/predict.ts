@@ -3,27 +3,13 @@
 import { defineCommand, UsageError } from './command.ts';
 import { findRecipe } from './run-recipe.ts';
 import { columns } from './terminal.ts';
-import { loadTrained } from './trained.ts';
+import { loadTrained, trainedOptions } from './trained.ts';
 
 export const predict = defineCommand({
   name: 'predict',
   takes: 'RECIPE INPUT…',
   about: { en: 'What trained weights say to an input', zh: '用训练好的权重预测单个输入' },
-  options: {
-    weights: {
-      kind: 'text',
-      value: 'FILE',
-      about: {
-        en: 'a file of weights (safetensors, .pth, .npz); default: runs/RECIPE, else the weights that come with Tenon',
-        zh: '权重文件（safetensors、.pth、.npz）；默认取 runs/配方名，没有则用 Tenon 自带的权重',
-      },
-    },
-    set: {
-      kind: 'list',
-      value: 'KEY=VALUE',
-      about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置；可重复' },
-    },
-  },
+  options: trainedOptions,
   examples: [
     ['tenon predict mnist-mlp test:0 test:7', { en: 'pictures of the test set', zh: '测试集中的图片' }],
     ['tenon predict mnist-mlp digit.png', { en: 'a picture file', zh: '图片文件' }],
@@ -38,11 +24,7 @@ export const predict = defineCommand({
       throw new UsageError(
         `predict: ${recipe.name} has no model to ask; 'tenon predict --help' has examples`,
       );
-    const { model, trained, use, file } = await loadTrained('predict', recipe, {
-      weights: values.weights,
-      set: values.set,
-      language: terminal.language,
-    });
+    const { model, trained, use, file } = await loadTrained('predict', recipe, values, terminal.language);
     const said = await predicts.call(trained, model, inputs, use);
     if (values.json)
       terminal.print(JSON.stringify({ recipe: recipe.name, weights: file, predictions: said }));

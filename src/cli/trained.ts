@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatOf, loadTensors, parseSafetensors, readBytes, type Safetensors } from '../io/index.ts';
 import type { Module } from '../nn/index.ts';
-import { assignments, UsageError } from './command.ts';
+import { assignments, type Options, UsageError, type Values } from './command.ts';
 import type { Language } from './language.ts';
 import type { Recipe, Trained, Use } from './recipes/recipe.ts';
 import { settingsOf } from './run-recipe.ts';
@@ -23,6 +23,23 @@ export function weightsOf(command: string, recipe: string): string {
   return found;
 }
 
+/** The options of commands that load a trained model. */
+export const trainedOptions = {
+  weights: {
+    kind: 'text',
+    value: 'FILE',
+    about: {
+      en: 'a file of weights (safetensors, .pth, .npz); default: runs/RECIPE, else the weights that come with Tenon',
+      zh: '权重文件（safetensors、.pth、.npz）；默认取 runs/配方名，没有则用 Tenon 自带的权重',
+    },
+  },
+  set: {
+    kind: 'list',
+    value: 'KEY=VALUE',
+    about: { en: 'a setting of the recipe; repeatable', zh: '配方的设置；可重复' },
+  },
+} as const satisfies Options;
+
 export interface Loaded {
   readonly file: string;
   readonly model: Module;
@@ -33,27 +50,24 @@ export interface Loaded {
 export async function loadTrained(
   command: string,
   recipe: Recipe,
-  options: {
-    readonly weights?: string | undefined;
-    readonly set?: readonly string[] | undefined;
-    readonly language: Language;
-  },
+  values: Values<typeof trainedOptions>,
+  language: Language,
 ): Promise<Loaded> {
   const { trained } = recipe;
   if (trained === undefined)
     throw new UsageError(
       `${command}: ${recipe.name} keeps no weights; 'tenon train ${recipe.name}' measures it`,
     );
-  const given = assignments(command, '--set', options.set ?? []);
+  const given = assignments(command, '--set', values.set ?? []);
   // Wrong settings are told before a file is looked for.
   const settings = settingsOf(recipe, given);
-  const file = options.weights ?? weightsOf(command, recipe.name);
+  const file = values.weights ?? weightsOf(command, recipe.name);
   const { tensors, metadata } = await weightsIn(command, file);
   const stored = JSON.parse(metadata['settings'] ?? '{}') as Record<string, unknown>;
   const kept = Object.entries(stored).filter(([key]) => key in settings && !(key in given));
   const use: Use = {
     settings: { ...settings, ...Object.fromEntries(kept) },
-    language: options.language,
+    language,
     metadata,
   };
   const model = trained.build(use.settings, metadata);
