@@ -131,84 +131,62 @@ export class RGB extends Colour<true> {
   }
 }
 
-/** With probability p. */
-abstract class ByChance extends Colour<true> {
+/** One step, taken with probability p. */
+abstract class ByChance extends Colour<Step> {
   readonly random = true;
   readonly p: number;
-  constructor(p: number) {
+  private readonly step: Step;
+  constructor(p: number, step: Step) {
     super();
     this.p = checkShare(new.target.name, 'p', p);
+    this.step = step;
   }
-  protected override choose(draw: Draw): true | null {
-    return draw.chance(this.p) || null;
+  protected override choose(draw: Draw): Step | null {
+    return draw.chance(this.p) ? this.step : null;
+  }
+  protected override paint(x: Image, step: Step): Image {
+    return step(x);
   }
 }
 /** Grey with probability p, in as many channels as before. */
 export class RandomGrayscale extends ByChance {
   constructor(p = 0.1) {
-    super(p);
-  }
-  protected override paint(x: Image): Image {
-    return grayscale(x, x.channels === 1 ? 1 : 3);
+    super(p, x => grayscale(x, x.channels === 1 ? 1 : 3));
   }
 }
 /** The negative with probability p. */
 export class RandomInvert extends ByChance {
   constructor(p = 0.5) {
-    super(p);
-  }
-  protected override paint(x: Image): Image {
-    return invert(x);
+    super(p, invert);
   }
 }
 /** Keeps the upper `bits` of each byte with probability p. */
 export class RandomPosterize extends ByChance {
-  private readonly bits: number;
   constructor(bits: number, p = 0.5) {
-    super(p);
-    this.bits = bits;
-  }
-  protected override paint(x: Image): Image {
-    return posterize(x, this.bits);
+    super(p, x => posterize(x, bits));
   }
 }
 /** Inverts values from `threshold` on with probability p. */
 export class RandomSolarize extends ByChance {
-  private readonly threshold: number;
   constructor(threshold: number, p = 0.5) {
-    super(p);
-    this.threshold = threshold;
-  }
-  protected override paint(x: Image): Image {
-    return solarize(x, this.threshold);
+    super(p, x => solarize(x, threshold));
   }
 }
 /** Sharpness by `factor` (0 smooth, 1 as it is) with probability p. */
 export class RandomAdjustSharpness extends ByChance {
-  private readonly factor: number;
   constructor(factor: number, p = 0.5) {
-    super(p);
-    this.factor = factor;
-  }
-  protected override paint(x: Image): Image {
-    return adjustSharpness(x, this.factor);
+    super(p, x => adjustSharpness(x, factor));
   }
 }
 /** Stretches each channel to 0 … 255 with probability p. */
 export class RandomAutocontrast extends ByChance {
   constructor(p = 0.5) {
-    super(p);
-  }
-  protected override paint(x: Image): Image {
-    return autocontrast(x);
+    super(p, autocontrast);
   }
 }
 /** Makes the values of each channel about equally frequent with probability p. */
 export class RandomEqualize extends ByChance {
   constructor(p = 0.5) {
-    super(p);
-  }
-  protected override paint(x: Image): Image {
-    return equalize(x);
+    super(p, equalize);
   }
 }

@@ -59,17 +59,20 @@ export class Resize extends Geometry<Size> {
   }
 }
 
-/** Mirrors left and right with probability p. */
-export class RandomHorizontalFlip extends Geometry<true> {
+/** A reflection with probability p. */
+abstract class Flip extends Geometry<true> {
   readonly random = true;
   readonly p: number;
   constructor(p = 0.5) {
     super();
-    this.p = checkShare('RandomHorizontalFlip', 'p', p);
+    this.p = checkShare(new.target.name, 'p', p);
   }
   protected override choose(_size: Size, draw: Draw): true | null {
     return draw.chance(this.p) || null;
   }
+}
+/** Mirrors left and right with probability p. */
+export class RandomHorizontalFlip extends Flip {
   protected override move<R extends Raster>(x: R): R {
     return horizontalFlip(x);
   }
@@ -78,16 +81,7 @@ export class RandomHorizontalFlip extends Geometry<true> {
   }
 }
 /** Turns upside down, mirrored, with probability p. */
-export class RandomVerticalFlip extends Geometry<true> {
-  readonly random = true;
-  readonly p: number;
-  constructor(p = 0.5) {
-    super();
-    this.p = checkShare('RandomVerticalFlip', 'p', p);
-  }
-  protected override choose(_size: Size, draw: Draw): true | null {
-    return draw.chance(this.p) || null;
-  }
+export class RandomVerticalFlip extends Flip {
   protected override move<R extends Raster>(x: R): R {
     return verticalFlip(x);
   }
