@@ -1,4 +1,4 @@
-// Bytes: tensors over them, their order, their growth. In: bytes of a file. Out: tensors, or bytes to write.
+// Bytes of files: tensors over them, their order, their growth. In: bytes of a file. Out: tensors, or bytes to write.
 
 import { DTYPES, type DType, typedArray } from '../base/dtype.ts';
 import { adopt } from '../tensor/create.ts';
@@ -16,16 +16,6 @@ export function tensorOf(bytes: Uint8Array, shape: readonly number[], dtype: DTy
 export function swapped(bytes: Uint8Array, width: number): Uint8Array {
   const out = new Uint8Array(bytes);
   for (let at = 0; width > 1 && at < out.length; at += width) out.subarray(at, at + width).reverse();
-  return out;
-}
-export function joined(parts: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
-  const all = [...parts];
-  const out = new Uint8Array(all.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of all) {
-    out.set(p, at);
-    at += p.length;
-  }
   return out;
 }
 export const isSize = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;

@@ -2,10 +2,10 @@
 // under their path in the tree (`model.fc1.weight`), the tree itself as JSON in the metadata under `tree`, where
 // {"$tensor": NAME} stands for a tensor and {"$number": TEXT} for what JSON lacks (NaN, ±Infinity, −0, bigint).
 
+import { joined } from '../base/bytes.ts';
 import { FileError, show, ValueError } from '../base/errors.ts';
 import { isTensor } from '../tensor/operand.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { joined } from './bytes.ts';
 import {
   joinPath,
   listFolder,

@@ -36,17 +36,8 @@ export const makeFolder = writeFileAtomic;
 export const removeFile = writeFileAtomic;
 export const joinPath = (...parts: string[]): string => parts.join('/');
 
-const CRC = Int32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte;
-  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-  return c;
-});
-/** The checksum of zip files. */
-export function crc32(bytes: Uint8Array): number {
-  let c = -1;
-  for (let i = 0; i < bytes.length; i++) c = CRC[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
-  return ~c >>> 0;
-}
+export { crc32 } from '../base/bytes.ts';
+
 /** Unpacks a deflate stream of this many bytes; throws where it is torn or longer. */
 export async function inflate(bytes: Uint8Array<ArrayBuffer>, size: number): Promise<Uint8Array> {
   const out = new Uint8Array(size);

@@ -1,10 +1,11 @@
 // NumPy's files (numpy.lib.format, versions 1 to 3): .npy is one array behind a header that is a Python dict, .npz a zip
 // archive of them. In: bytes, or tensors. Out: the other. Not its job: pickled objects, texts, complex numbers.
 
+import { joined } from '../base/bytes.ts';
 import { DTYPES, type DType } from '../base/dtype.ts';
 import { DTypeError, FileError, show } from '../base/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { ByteWriter, joined, sizeOf, swapped, tensorOf } from './bytes.ts';
+import { ByteWriter, sizeOf, swapped, tensorOf } from './bytes.ts';
 import { Zip, zipChunks } from './zip.ts';
 
 /** NumPy's codes of our dtypes; bfloat16 has none. */

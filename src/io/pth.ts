@@ -2,11 +2,12 @@
 // the other before. In: bytes, or a tree of tensors and plain data. Out: the other. Nothing of a file is ever run: of all
 // names that a pickle can call, those below are known, and they are functions of this file.
 
+import { joined } from '../base/bytes.ts';
 import { byteWidth, type DType, isDType, isFloat, type TypedArray, typedArray } from '../base/dtype.ts';
 import { FileError, show } from '../base/errors.ts';
 import { contiguousStrides } from '../base/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { isSize, isSizes, joined, sizeOf, tensorOf } from './bytes.ts';
+import { isSize, isSizes, sizeOf, tensorOf } from './bytes.ts';
 import type { Tree } from './checkpoint.ts';
 import { type Global, type PickleRules, unpickle } from './pickle.ts';
 import { type Pickler, pickle } from './pickle-writer.ts';

@@ -1,10 +1,11 @@
 // The safetensors format (huggingface.co/docs/safetensors): a length, a header in JSON, the bytes of all tensors.
 // In: bytes, or tensors by name. Out: the other. Reading runs nothing and copies nothing where bytes are aligned.
 
+import { joined } from '../base/bytes.ts';
 import { DTYPES, type DType } from '../base/dtype.ts';
 import { FileError, show, ValueError } from '../base/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { isSize, joined, tensorOf } from './bytes.ts';
+import { isSize, tensorOf } from './bytes.ts';
 import { duplicateKey } from './json.ts';
 
 export interface Safetensors {

@@ -2,8 +2,10 @@
 // "Language models are unsupervised multitask learners", section 2.2): no text is unknown to it.
 // In: a text to learn merges from, or GPT-2's files. Out: a tokenizer.
 
+import { joined } from '../base/bytes.ts';
 import { FileError, show, ValueError } from '../base/errors.ts';
 import { Heap } from './heap.ts';
+import { type Merged, mergeNeighbours } from './merging.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { encodeUtf8 } from './utf8.ts';
 import { parsed } from './vocab.ts';
@@ -33,7 +35,7 @@ export class BpeTokenizer implements Tokenizer {
   private readonly pieces: readonly (Uint8Array | undefined)[];
   private readonly byteIds: readonly number[];
   /** left · 2²⁶ + right → rank and the token that comes of it. */
-  private readonly merges: MergeTable;
+  private readonly merges: ReadonlyMap<number, Merged>;
   private readonly special: RegExp | null;
   private readonly cache = new Map<string, readonly number[]>();
 
@@ -47,7 +49,7 @@ export class BpeTokenizer implements Tokenizer {
     const { specialTokens = {} } = options;
     this.pieces = pieces;
     this.byteIds = byteIds;
-    this.merges = new Map(merges.map(([a, b, id], rank) => [pairKey(a, b), { rank, id }]));
+    this.merges = new Map(merges.map(([a, b, id], priority) => [pairKey(a, b), { priority, id }]));
     this.specialTokens = specialTokens;
     const names = Object.keys(specialTokens);
     this.special =
@@ -97,9 +99,9 @@ export class BpeTokenizer implements Tokenizer {
     for (const [piece] of text.matchAll(GPT2_PIECES)) {
       let found = this.cache.get(piece);
       if (found === undefined) {
-        found = mergeAll(
+        found = mergeNeighbours(
           Array.from(encodeUtf8(piece), b => this.byteIds[b]!),
-          this.merges,
+          (left, right) => this.merges.get(pairKey(left, right)),
         );
         if (this.cache.size >= CACHED) this.cache.clear();
         if (piece.length <= CACHED_LENGTH) this.cache.set(piece, found);
@@ -121,20 +123,14 @@ export class BpeTokenizer implements Tokenizer {
   }
   /** The text of numbers; bytes that are no UTF-8 together become U+FFFD. */
   decode(ids: ArrayLike<number>): string {
-    const parts = Array.from(ids, id => this.bytes(id));
-    const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-    let at = 0;
-    for (const p of parts) {
-      all.set(p, at);
-      at += p.length;
-    }
+    const all = joined(Array.from(ids, id => this.bytes(id)));
     // ignoreBOM: a mark at the start is text here, too.
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(all);
   }
 
   /** Plain JSON, for files: of a tokenizer that `train` made. */
   toJSON(): { readonly merges: readonly Merge[]; readonly specials: readonly string[] } {
-    const list = [...this.merges].sort(([, a], [, b]) => a.rank - b.rank);
+    const list = [...this.merges].sort(([, a], [, b]) => a.priority - b.priority);
     if (this.byteIds.some((id, b) => id !== b) || list.some(([, m], i) => m.id !== 256 + i))
       throw new ValueError(
         'BpeTokenizer.toJSON',
@@ -184,46 +180,6 @@ function fromMerges(merges: readonly Merge[], specials: readonly string[]): BpeT
   );
 }
 
-// ---- use ---------------------------------------------------------------------------------------------------------------
-
-interface Candidate {
-  readonly rank: number;
-  readonly at: number;
-  readonly left: number;
-  readonly right: number;
-}
-/**
- * Merges neighbours, the pair of the lowest rank first and of equal ones the leftmost, until no pair can be merged. A heap
- * of pairs over a linked list: n log n, also for pages without a space.
- */
-function mergeAll(ids: number[], table: MergeTable): number[] {
-  const n = ids.length;
-  if (n < 2) return ids;
-  const next = Int32Array.from({ length: n }, (_, i) => i + 1);
-  const previous = Int32Array.from({ length: n }, (_, i) => i - 1);
-  const heap = new Heap<Candidate>((a, b) => a.rank < b.rank || (a.rank === b.rank && a.at < b.at));
-  const offer = (at: number): void => {
-    const to = next[at]!;
-    if (to >= n) return;
-    const found = table.get(pairKey(ids[at]!, ids[to]!));
-    if (found !== undefined) heap.push({ rank: found.rank, at, left: ids[at]!, right: ids[to]! });
-  };
-  for (let i = 0; i < n - 1; i++) offer(i);
-  for (let c = heap.pop(); c !== undefined; c = heap.pop()) {
-    const to = next[c.at]!;
-    // Of a pair that is no more: one half was merged meanwhile.
-    if (ids[c.at] !== c.left || to >= n || ids[to] !== c.right) continue;
-    ids[c.at] = table.get(pairKey(c.left, c.right))!.id;
-    ids[to] = -1;
-    next[c.at] = next[to]!;
-    if (next[to]! < n) previous[next[to]!] = c.at;
-    offer(c.at);
-    if (previous[c.at]! >= 0) offer(previous[c.at]!);
-  }
-  return ids.filter(id => id >= 0);
-}
-type MergeTable = ReadonlyMap<number, { readonly rank: number; readonly id: number }>;
-
 // ---- learning ----------------------------------------------------------------------------------------------------------
 
 /** The merges of texts, counted over their distinct pieces. */
@@ -268,7 +224,7 @@ function learnMerges(texts: Iterable<string>, wanted: number, minCount: number):
     const merge: Merge = [Math.floor(best.key / ID_LIMIT), best.key % ID_LIMIT];
     for (const word of where.get(best.key)!) {
       add(word, -1);
-      words[word] = joined(words[word]!, merge, 256 + merges.length);
+      words[word] = replaced(words[word]!, merge, 256 + merges.length);
       add(word, 1);
     }
     where.delete(best.key);
@@ -277,7 +233,8 @@ function learnMerges(texts: Iterable<string>, wanted: number, minCount: number):
   }
   return merges;
 }
-function joined(word: readonly number[], [left, right]: Merge, id: number): number[] {
+/** Each occurrence of a pair, from the left, as one token. */
+function replaced(word: readonly number[], [left, right]: Merge, id: number): number[] {
   const out: number[] = [];
   for (let i = 0; i < word.length; i++) {
     if (word[i] === left && word[i + 1] === right) {

@@ -2,8 +2,9 @@
 // highest score is joined first; characters without a token are bytes.
 // In: tokenizer.bin: the longest token's length (int32), then for each token score (float32), length (int32) and bytes.
 
+import { joined } from '../base/bytes.ts';
 import { FileError, show, ValueError } from '../base/errors.ts';
-import { Heap } from './heap.ts';
+import { type Merged, mergeNeighbours } from './merging.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { encodeUtf8 } from './utf8.ts';
 
@@ -11,13 +12,6 @@ import { encodeUtf8 } from './utf8.ts';
 const BYTES = 3;
 const BEGIN = 1;
 const END = 2;
-interface Joint {
-  readonly score: number;
-  readonly at: number;
-  readonly left: number;
-  readonly right: number;
-  readonly id: number;
-}
 
 /** The tokenizer of Llama 2 and of the models that llama2.c trains. */
 export class LlamaTokenizer implements Tokenizer {
@@ -74,32 +68,12 @@ export class LlamaTokenizer implements Tokenizer {
       if (id !== undefined) ids.push(id);
       else for (const b of utf8) ids.push(BYTES + b);
     }
-    return [...start, ...this.join(ids)];
+    return [...start, ...mergeNeighbours(ids, (left, right) => this.joint(left, right))];
   }
-  private join(ids: number[]): number[] {
-    const n = ids.length;
-    const next = Int32Array.from({ length: n }, (_, i) => i + 1);
-    const previous = Int32Array.from({ length: n }, (_, i) => i - 1);
-    const heap = new Heap<Joint>((a, b) => a.score > b.score || (a.score === b.score && a.at < b.at));
-    const offer = (at: number): void => {
-      const to = next[at]!;
-      if (to >= n) return;
-      const [left, right] = [ids[at]!, ids[to]!];
-      const id = this.ids.get(keyOf(this.pieces[left]!) + keyOf(this.pieces[right]!));
-      if (id !== undefined) heap.push({ score: this.scores[id]!, at, left, right, id });
-    };
-    for (let i = 0; i < n - 1; i++) offer(i);
-    for (let c = heap.pop(); c !== undefined; c = heap.pop()) {
-      const to = next[c.at]!;
-      if (ids[c.at] !== c.left || to >= n || ids[to] !== c.right) continue;
-      ids[c.at] = c.id;
-      ids[to] = -1;
-      next[c.at] = next[to]!;
-      if (next[to]! < n) previous[next[to]!] = c.at;
-      offer(c.at);
-      if (previous[c.at]! >= 0) offer(previous[c.at]!);
-    }
-    return ids.filter(id => id >= 0);
+  /** The token that two make together; the highest score is joined first. */
+  private joint(left: number, right: number): Merged | undefined {
+    const id = this.ids.get(keyOf(this.pieces[left]!) + keyOf(this.pieces[right]!));
+    return id === undefined ? undefined : { priority: -this.scores[id]!, id };
   }
   /** The bytes of one token; none for <unk>, <s> and </s>. */
   bytes(id: number): Uint8Array {
@@ -111,8 +85,8 @@ export class LlamaTokenizer implements Tokenizer {
   }
   /** The text of numbers, without the space that encode puts before it. */
   decode(ids: ArrayLike<number>): string {
-    const all = Array.from(ids).flatMap(id => [...this.bytes(id)]);
-    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(all));
+    const all = joined(Array.from(ids, id => this.bytes(id)));
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(all);
     return text.startsWith(' ') ? text.slice(1) : text;
   }
 }

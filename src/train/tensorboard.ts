@@ -3,17 +3,10 @@
 // Formats: tensorflow/core/util/event.proto, framework/summary.proto, lib/io/record_writer.h (public schema, field numbers
 // below).
 
-/** CRC-32C (Castagnoli), reflected polynomial 0x82f63b78. */
-const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0x82f63b78 : c >>> 1;
-  return c;
-});
-export function crc32c(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const b of bytes) c = (c >>> 8) ^ CRC[(c ^ b) & 255]!;
-  return (c ^ 0xffffffff) >>> 0;
-}
+import { crc, joined } from '../base/bytes.ts';
+
+/** CRC-32C (Castagnoli). */
+const crc32c = crc(0x82f63b78);
 /** Records store checksums rotated and shifted, so that a checksum of checksums does not collide. */
 const masked = (bytes: Uint8Array): number => {
   const c = crc32c(bytes);
@@ -47,16 +40,7 @@ const fixed = (bytes: number, write: (v: DataView) => void): Uint8Array => {
   write(new DataView(out.buffer));
   return out;
 };
-type Part = Uint8Array | readonly number[];
-function join(...parts: Part[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
-}
+const join = (...parts: ArrayLike<number>[]): Uint8Array => joined(parts);
 const int = (field: number, v: number): Uint8Array => join(varint(field * 8), varint(v));
 const double = (field: number, v: number): Uint8Array =>
   join(
@@ -68,7 +52,7 @@ const float = (field: number, v: number): Uint8Array =>
     varint(field * 8 + 5),
     fixed(4, d => d.setFloat32(0, v, true)),
   );
-const message = (field: number, body: Part): Uint8Array =>
+const message = (field: number, body: ArrayLike<number>): Uint8Array =>
   join(varint(field * 8 + 2), varint(body.length), body);
 const text = (field: number, v: string): Uint8Array => message(field, new TextEncoder().encode(v));
 /** Packed doubles. */
