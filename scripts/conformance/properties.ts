@@ -14,12 +14,11 @@ import {
   tensor,
 } from '../../src/index.ts';
 import { Dropout, Linear } from '../../src/nn/index.ts';
-import { Image } from '../../src/vision/image.ts';
-import { RandomCrop } from '../../src/vision/transforms/crop.ts';
-import { RandomHorizontalFlip } from '../../src/vision/transforms/geometry.ts';
+import { Image, transforms } from '../../src/vision/index.ts';
 import { Mismatch, Missing } from './check.ts';
 import { type Case, plain } from './format.ts';
 
+const { ColorJitter, RandomCrop, RandomErasing, RandomHorizontalFlip } = transforms;
 const SEED = 20240229;
 
 const PROPERTIES: Readonly<Record<string, (c: Case) => void>> = {
@@ -36,6 +35,8 @@ const PROPERTIES: Readonly<Record<string, (c: Case) => void>> = {
   manual_seed: seeds,
   'torchvision.transforms.RandomHorizontalFlip': flippedShare,
   'torchvision.transforms.RandomCrop': cropPlaces,
+  'torchvision.transforms.RandomErasing': erasedShare,
+  'torchvision.transforms.ColorJitter': jitterFactors,
 };
 
 export function runProperty(c: Case): void {
@@ -84,6 +85,48 @@ function cropPlaces(): void {
   }
   for (const counts of [tops, lefts])
     for (const n of counts) near('the share of a place', n / draws, 1 / 9, 0.015);
+}
+/** Pixels of 1 where 0 is written: what is missing was erased. */
+function erasedShare(): void {
+  const [side, draws] = [32, 10_000];
+  const erase = new RandomErasing();
+  const x = ones([1, side, side]);
+  let erased = 0;
+  for (let i = 0; i < draws; i++) {
+    const left = values(erase(x).sum([1, 2]))[0]!;
+    if (left === side * side) continue;
+    erased++;
+    // Both sides of the part are rounded to pixels, at most half a one away.
+    const share = 1 - left / side ** 2;
+    holds('the erased share must be in 0.02 … 0.33 up to rounding', share > 0.015 && share < 0.36, share);
+  }
+  near('the share of changed pictures', erased / draws, 0.5, 0.025);
+}
+function jitterFactors(): void {
+  const draws = 5000;
+  const brighter = new ColorJitter({ brightness: 0.4 });
+  const grey = new Image(new Uint8Array([100]), 1, 1, 1);
+  const factors = Array.from({ length: draws }, () => brighter(grey).data[0]! / 100);
+  holds(
+    'factors must be in 0.6 … 1.4',
+    factors.every(f => f >= 0.59 && f <= 1.4),
+  );
+  for (let i = 0; i < 4; i++) {
+    const [low, high] = [0.6 + 0.2 * i, 0.8 + 0.2 * i];
+    // Bytes are cut down: a factor of 0.799 is 79.
+    const share = factors.filter(f => f + 0.005 >= low && f + 0.005 < high).length / draws;
+    near('the share of each quarter of the factors', share, 0.25, 0.03);
+  }
+  // Twice as bright is cut at 255, half the contrast brings it back: which came first can be read off.
+  const both = new ColorJitter({ brightness: [2, 2], contrast: [0.5, 0.5] });
+  const x = new Image(new Uint8Array([0, 200]), 1, 2, 1);
+  const orders = new Map<number, number>();
+  for (let i = 0; i < draws; i++) {
+    const last = both(x).data[1]!;
+    orders.set(last, (orders.get(last) ?? 0) + 1);
+  }
+  holds('both orders must occur', orders.size === 2, [...orders.keys()]);
+  for (const n of orders.values()) near('the share of an order', n / draws, 0.5, 0.03);
 }
 function dropoutIdentity(c: Case): void {
   const x = randn([1000]);

@@ -2,7 +2,7 @@
 // In: the declarations. Out: pages as texts, and which public functions say nothing about themselves.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Declaration, Declarations, Exported, Family } from './declarations.ts';
 
 export interface Api {
@@ -10,6 +10,7 @@ export interface Api {
   /** `page: name` of functions, classes and methods of tensors without a docstring. */
   readonly missing: readonly string[];
 }
+const FUNCTIONS = ['F', 'functional'];
 const NOTE = '<!-- Made by `npm run docs` from the docstrings of src. -->';
 
 /** A section's head: what its file says of itself in its first comment, without In, Out and Not its job. */
@@ -120,7 +121,8 @@ export function makeApi(src: string, declarations: Declarations, root: string): 
     }
     for (const e of all) {
       if (e.namespace === undefined) continue;
-      const target = e.name === 'F' ? 'functional' : e.name;
+      // Two namespaces are called functional: their pages have the names of their files.
+      const target = FUNCTIONS.includes(e.name) ? basename(e.namespace, '.ts') : e.name;
       out.push(`## ${e.name}`, `A namespace: [${target}.md](${target}.md).`);
       // What is an entry of its own gets its page as such.
       const entry = e.namespace === join(target, 'index.ts');

@@ -1,5 +1,6 @@
 // torchvision.transforms.v2: augmentation and preparation of pictures, with their masks and boxes.
 
+export * as functional from './transform-functions.ts';
 export {
   AutoAugment,
   type AutoAugmentOptions,

@@ -195,6 +195,11 @@ export function posterize(x: Image, bits: number): Image {
 export const solarize = (x: Image, threshold: number): Image =>
   mapBytes(x, () => tableOf(v => (v < threshold ? v : 255 - v)));
 
+/** gain · (v/255)^gamma. */
+export function adjustGamma(x: Image, gamma: number, gain: number): Image {
+  return mapBytes(x, () => tableOf(v => Math.trunc(255.999 * gain * (v / 255) ** gamma)));
+}
+
 function histogram(x: Image, channel: number): number[] {
   const counts = Array<number>(256).fill(0);
   for (let i = channel; i < x.data.length; i += x.channels) counts[x.data[i]!]!++;

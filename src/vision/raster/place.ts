@@ -57,7 +57,7 @@ export function crop<R extends Raster>(x: R, region: Region, fill: Fill = 0): R 
 }
 
 /** Where a coordinate beyond the edges takes its pixel from. */
-function mirrored(i: number, n: number, mode: PaddingMode): number {
+export function mirrored(i: number, n: number, mode: PaddingMode): number {
   if (mode === 'edge') return Math.min(Math.max(i, 0), n - 1);
   const period = mode === 'reflect' ? Math.max(2 * n - 2, 1) : 2 * n;
   const k = ((i % period) + period) % period;

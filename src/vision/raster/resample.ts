@@ -2,7 +2,7 @@
 // In: a raster and a size. Out: a raster. A downscaled picture averages over all pixels that it covers (antialias).
 
 import { show, ValueError } from '../../base/errors.ts';
-import type { Raster } from '../image.ts';
+import type { Raster, Size } from '../image.ts';
 import type { Region } from './place.ts';
 
 export type Interpolation = 'nearest' | 'bilinear' | 'bicubic' | 'box' | 'lanczos';
@@ -64,6 +64,19 @@ function weightsFor(from: number, to: number, filter: Filter, antialias: boolean
     count[i] = n;
   }
   return { first, count, weights, taps };
+}
+
+/** [height, width] as it is; one number is the shorter side, and the longer one is cut down, at most `maxSize`. */
+export function resizedSize(
+  size: number | readonly number[],
+  { height, width }: Size,
+  maxSize = Number.POSITIVE_INFINITY,
+): Size {
+  if (typeof size !== 'number') return { height: size[0]!, width: size[1]! };
+  const [short, long] = height < width ? [height, width] : [width, height];
+  let [s, l] = [size, Math.trunc((size * long) / short)];
+  if (l > maxSize) [s, l] = [Math.trunc((maxSize * s) / l), maxSize];
+  return width <= height ? { height: l, width: s } : { height: s, width: l };
 }
 
 export interface ResizeOptions {

@@ -17,7 +17,11 @@ export interface PadOptions {
   /** What stands beyond the edges: a colour, the last pixel, a mirror without or with the last pixel. Default 'constant'. */
   readonly paddingMode?: PaddingMode;
 }
-function checkPadding(op: string, padding: PaddingOption, { paddingMode = 'constant' }: PadOptions): Sides {
+export function checkPadding(
+  op: string,
+  padding: PaddingOption,
+  { paddingMode = 'constant' }: PadOptions,
+): Sides {
   const list = typeof padding === 'number' ? [padding, padding] : padding;
   if (![2, 4].includes(list.length) || !list.every(v => Number.isInteger(v) && v >= 0))
     throw new ValueError(op, 'padding must be 1, 2 or 4 integers >= 0', show(padding), '');
@@ -58,6 +62,12 @@ function halve(v: number): number {
   const low = Math.floor(v / 2);
   return v % 2 === 0 ? v / 2 : low % 2 === 0 ? low : low + 1;
 }
+/** The middle of a picture, beyond its edges where it is smaller. */
+export function middle(from: Size, { height, width }: Size): Region {
+  const start = (has: number, wants: number): number =>
+    wants > has ? -Math.floor((wants - has) / 2) : halve(has - wants);
+  return { top: start(from.height, height), left: start(from.width, width), height, width };
+}
 /** The middle; a smaller picture is filled up with 0 around it. */
 export class CenterCrop extends Geometry<Region> {
   readonly random = false;
@@ -67,10 +77,7 @@ export class CenterCrop extends Geometry<Region> {
     this.size = checkSize('CenterCrop', size);
   }
   protected override choose(from: Size): Region {
-    const { height, width } = this.size;
-    const start = (has: number, wants: number): number =>
-      wants > has ? -Math.floor((wants - has) / 2) : halve(has - wants);
-    return { top: start(from.height, height), left: start(from.width, width), height, width };
+    return middle(from, this.size);
   }
   protected override move<R extends Raster>(x: R, region: Region): R {
     return crop(x, region);

@@ -4,7 +4,7 @@
 import { show, ValueError } from '../../base/errors.ts';
 import { type BoundingBoxes, Mask, type Raster, type Size } from '../image.ts';
 import { type Fill, horizontalFlip, verticalFlip } from '../raster/place.ts';
-import { checkInterpolation, type Interpolation, resize } from '../raster/resample.ts';
+import { checkInterpolation, type Interpolation, resize, resizedSize } from '../raster/resample.ts';
 import {
   affineMatrix,
   apply,
@@ -43,13 +43,8 @@ export class Resize extends Geometry<Size> {
     this.size = size;
     this.options = options;
   }
-  protected override choose({ height, width }: Size): Size {
-    if (typeof this.size !== 'number') return checkSize('Resize', this.size);
-    const [short, long] = height < width ? [height, width] : [width, height];
-    const { maxSize = Number.POSITIVE_INFINITY } = this.options;
-    let [s, l] = [this.size, Math.trunc((this.size * long) / short)];
-    if (l > maxSize) [s, l] = [Math.trunc((maxSize * s) / l), maxSize];
-    return width <= height ? { height: l, width: s } : { height: s, width: l };
+  protected override choose(from: Size): Size {
+    return resizedSize(this.size, from, this.options.maxSize);
   }
   protected override move<R extends Raster>(x: R, { height, width }: Size): R {
     return resize(x, height, width, x instanceof Mask ? { interpolation: 'nearest' } : this.options);
