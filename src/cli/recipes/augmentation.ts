@@ -2,14 +2,15 @@
 // break, and distorted too much.
 
 import { DataLoader, MNIST, Subset } from '../../data/index.ts';
-import { F, Generator, type Tensor } from '../../index.ts';
+import { Generator, type Tensor } from '../../index.ts';
 import { Conv2d, Flatten, type Layer, Linear, MaxPool2d, ReLU, Sequential } from '../../nn/index.ts';
 import { CosineAnnealingLR, SGD } from '../../optim/index.ts';
-import { Accuracy, evaluate, type Metrics } from '../../train/index.ts';
+import { Accuracy, type Metrics } from '../../train/index.ts';
 import { type Image, type ImageDataset, mnistImages, transforms as T } from '../../vision/index.ts';
 import { pictureGrid } from '../../viz/index.ts';
 import type { Language, Words } from '../language.ts';
 import { comparisonPicture } from './curves.ts';
+import { loss, measure } from './measure.ts';
 import { count, defineRecipe, percent, positive } from './recipe.ts';
 
 interface Kind {
@@ -39,7 +40,6 @@ const KINDS: readonly Kind[] = [
 ];
 const numbers = [new T.ToTensor(), new T.Normalize([MNIST.mean], [MNIST.std])];
 const pipeline = (kind: Kind): T.AnyTransform => new T.Compose<T.AnyTransform>([...kind.augment, ...numbers]);
-const loss = (logits: Tensor, target: Tensor): Tensor => F.crossEntropy(logits, target);
 
 /** (N, 1, 28, 28) → (N, 10) */
 const buildNet = (): Layer =>
@@ -91,11 +91,11 @@ export const augmentation = defineRecipe({
         schedule: new CosineAnnealingLR(optimizer, { tMax: epochs * train.length }),
         scheduleEvery: 'step',
       });
-      const m = await evaluate(model, test, { loss, metrics: { accuracy: new Accuracy() } });
-      metrics[`testLoss${kind.name}`] = m['loss']!;
-      metrics[`testAccuracy${kind.name}`] = m['accuracy']!;
+      const { testLoss, testAccuracy } = await measure(model, test);
+      metrics[`testLoss${kind.name}`] = testLoss;
+      metrics[`testAccuracy${kind.name}`] = testAccuracy;
       curves[kind.words[language]] = history['trainLoss']!;
-      facts.push([kind.words, percent(m['accuracy']!)]);
+      facts.push([kind.words, percent(testAccuracy)]);
     }
     return {
       metrics,

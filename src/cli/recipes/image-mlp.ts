@@ -10,14 +10,15 @@ import {
   mnist,
   type TensorDataset,
 } from '../../data/index.ts';
-import { F, noGrad, type Tensor, tensor } from '../../index.ts';
+import { noGrad, type Tensor, tensor } from '../../index.ts';
 import { Dropout, type Layer, Linear, type Module, ReLU, Sequential } from '../../nn/index.ts';
 import { Adam, CosineAnnealingLR } from '../../optim/index.ts';
-import { Accuracy, ConfusionMatrix, evaluate, type Metrics } from '../../train/index.ts';
+import { Accuracy } from '../../train/index.ts';
 import { type Image, readImage, transforms } from '../../vision/index.ts';
 import { UsageError } from '../command.ts';
 import type { Words } from '../language.ts';
 import { confusionPicture, trainingPicture } from './curves.ts';
+import { loss, measure, measureClasses, mostConfused } from './measure.ts';
 import { count, defineRecipe, notNegative, oneOf, percent, positive, type Recipe } from './recipe.ts';
 
 interface ImageTask {
@@ -45,16 +46,10 @@ function buildMlp(dropout: number): Module {
     new Linear(128, 10),
   );
 }
-const loss = (logits: Tensor, target: Tensor): Tensor => F.crossEntropy(logits, target);
 
 function imageRecipe(task: ImageTask): Recipe {
   const test = async () =>
     new DataLoader(await task.load({ split: 'test', flatten: true }), { batchSize: 256 });
-  const measure = async (model: Module): Promise<{ metrics: Metrics; matrix: number[][] }> => {
-    const confusion = new ConfusionMatrix({ classes: task.set.classes.length });
-    const m = await evaluate(model, await test(), { loss, metrics: { accuracy: new Accuracy(), confusion } });
-    return { metrics: { testLoss: m['loss']!, testAccuracy: m['accuracy']! }, matrix: confusion.compute() };
-  };
   /** The likeliest class of a picture file, or of a picture of the test set: `test:17`. */
   const tell = async (model: Layer, input: string): Promise<string> => {
     const { classes } = task.set;
@@ -96,9 +91,9 @@ function imageRecipe(task: ImageTask): Recipe {
           : {}),
       });
       // The last epoch counts; the curve of the test set chooses nothing.
-      const { metrics, matrix } = await measure(model);
+      const { metrics, matrix } = await measureClasses(model, await test(), task.set.classes);
       const last = (name: string): number => history[name]!.at(-1)!;
-      const accuracy = percent(metrics['testAccuracy']!);
+      const accuracy = percent(metrics.testAccuracy);
       return {
         metrics: { trainLoss: last('trainLoss'), trainAccuracy: last('trainAccuracy'), ...metrics },
         facts: [
@@ -123,7 +118,7 @@ function imageRecipe(task: ImageTask): Recipe {
     },
     trained: {
       build: settings => buildMlp(settings.dropout),
-      evaluate: async model => (await measure(model)).metrics,
+      evaluate: async model => measure(model, await test()),
       predict: async (model, inputs) => {
         const said: [string, string][] = [];
         for (const input of inputs) said.push([input, await tell(model as Layer, input)]);
@@ -150,17 +145,6 @@ async function pixels(task: ImageTask, input: string): Promise<Tensor> {
     { shape: [1, 784] },
   );
   return grey.sub(task.set.mean).div(task.set.std);
-}
-
-/** The pair of classes that was taken for each other most often. */
-export function mostConfused(matrix: readonly (readonly number[])[], classes: readonly string[]): string {
-  let best = { n: -1, text: '' };
-  for (const [i, row] of matrix.entries()) {
-    for (const [j, n] of row.entries()) {
-      if (i !== j && n > best.n) best = { n, text: `${classes[i]} → ${classes[j]}: ${n}` };
-    }
-  }
-  return best.text;
 }
 
 export const mnistMlp = imageRecipe({

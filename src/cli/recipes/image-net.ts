@@ -1,7 +1,7 @@
 // Convolutional networks on pictures, augmented: LeNet-5 on digits, a small network on clothes, ResNet-20 on CIFAR-100.
 
 import { DataLoader, FASHION_MNIST, MNIST } from '../../data/index.ts';
-import { F, Generator, type Tensor } from '../../index.ts';
+import { Generator, type Tensor } from '../../index.ts';
 import {
   BatchNorm2d,
   Conv2d,
@@ -15,7 +15,7 @@ import {
   Sequential,
 } from '../../nn/index.ts';
 import { OneCycleLR, SGD } from '../../optim/index.ts';
-import { Accuracy, ConfusionMatrix, evaluate, type Metrics } from '../../train/index.ts';
+import { Accuracy } from '../../train/index.ts';
 import {
   CIFAR100,
   cifar100,
@@ -29,7 +29,7 @@ import {
 import { pictureGrid } from '../../viz/index.ts';
 import type { Language, Words } from '../language.ts';
 import { confusionPicture, trainingPicture } from './curves.ts';
-import { mostConfused } from './image-mlp.ts';
+import { loss, measure, measureClasses, mostConfused } from './measure.ts';
 import { count, defineRecipe, notNegative, oneOf, percent, positive, type Recipe } from './recipe.ts';
 
 /** Classes up to which a confusion matrix can be read. */
@@ -54,7 +54,6 @@ interface NetTask {
   readonly lr: number;
   readonly weightDecay: number;
 }
-const loss = (logits: Tensor, target: Tensor): Tensor => F.crossEntropy(logits, target);
 
 /** Both pipelines of a task; what evaluation sees is never augmented. */
 function pipelines(task: NetTask, augment: boolean): { train: T.AnyTransform; test: T.AnyTransform } {
@@ -70,14 +69,6 @@ function netRecipe(task: NetTask): Recipe {
       (await task.load({ split: 'test', transform: pipelines(task, false).test })) as ImageDataset<Tensor>,
       { batchSize: 250 },
     );
-  const measure = async (
-    model: Module,
-    test: Awaited<ReturnType<typeof testLoader>>,
-  ): Promise<{ metrics: Metrics; matrix: number[][] }> => {
-    const confusion = new ConfusionMatrix({ classes: task.classes.length });
-    const m = await evaluate(model, test, { loss, metrics: { accuracy: new Accuracy(), confusion } });
-    return { metrics: { testLoss: m['loss']!, testAccuracy: m['accuracy']! }, matrix: confusion.compute() };
-  };
   return defineRecipe({
     name: task.name,
     about: task.about,
@@ -114,9 +105,9 @@ function netRecipe(task: NetTask): Recipe {
         scheduleEvery: 'step',
       });
       // The last epoch counts; the curve of the test set chooses nothing.
-      const { metrics, matrix } = await measure(model, test);
+      const { metrics, matrix } = await measureClasses(model, test, task.classes);
       const last = (name: string): number => history[name]!.at(-1)!;
-      const accuracy = percent(metrics['testAccuracy']!);
+      const accuracy = percent(metrics.testAccuracy);
       const look = { title: task.title, subtitle: accuracy, language };
       return {
         metrics: { trainLoss: last('trainLoss'), trainAccuracy: last('trainAccuracy'), ...metrics },
@@ -137,7 +128,7 @@ function netRecipe(task: NetTask): Recipe {
     },
     trained: {
       build: task.build,
-      evaluate: async model => (await measure(model, await testLoader())).metrics,
+      evaluate: async model => measure(model, await testLoader()),
     },
   });
 }

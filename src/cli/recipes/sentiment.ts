@@ -1,7 +1,6 @@
 // Opinions as positive or negative: films in English, whole sentences and snippets, and hotels in Chinese; by models that
 // see words without their order, or runs of words.
 
-import { F, type Tensor } from '../../index.ts';
 import type { Layer } from '../../nn/index.ts';
 import { AdamW, CosineAnnealingLR } from '../../optim/index.ts';
 import {
@@ -26,10 +25,11 @@ import {
   Vocab,
   WordTokenizer,
 } from '../../text/index.ts';
-import { Accuracy, EarlyStopping, evaluate, type Metrics } from '../../train/index.ts';
+import { Accuracy, EarlyStopping, type Metrics } from '../../train/index.ts';
 import { matrixChart } from '../../viz/index.ts';
 import type { Language, Words } from '../language.ts';
 import { trainingPicture } from './curves.ts';
+import { loss, measure } from './measure.ts';
 import {
   count,
   defineRecipe,
@@ -200,7 +200,6 @@ const WORDS: Readonly<Record<string, Words>> = {
   after: { en: 'so far', zh: '读到此处' },
   without: { en: 'without it', zh: '去掉此词' },
 };
-const loss = (logits: Tensor, y: Tensor): Tensor => F.crossEntropy(logits, y);
 const percentText = (v: number): string => `${Math.round(100 * v)}`;
 
 function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
@@ -212,13 +211,6 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
   const encode = (tokenizer: WordTokenizer, texts: readonly LabelledText[]): Labelled[] =>
     texts.map(({ text, label }) => ({ ids: tokenizer.encode(text).slice(0, opinions.longest), label }));
   const loader = (samples: readonly Labelled[]) => textLoader(samples, { batchSize: 128, multipleOf: 8 });
-  const measure = async (
-    model: Layer,
-    samples: readonly Labelled[],
-  ): Promise<{ loss: number; accuracy: number }> => {
-    const m = await evaluate(model, loader(samples), { loss, metrics: { accuracy: new Accuracy() } });
-    return { loss: m['loss']!, accuracy: m['accuracy']! };
-  };
   const tokenizerOf = (metadata: Metadata): WordTokenizer =>
     new WordTokenizer(Vocab.fromJSON(metadata['vocab'] ?? 'null', 'the weights'), { split });
   return defineRecipe({
@@ -267,11 +259,14 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
         scheduleEvery: 'step',
         ...(validation === undefined ? {} : { validate: loader(validation), callbacks: [best] }),
       });
-      const test = await measure(model, encode(tokenizer, parts.test));
-      const metrics: Metrics = { trainLoss: history['trainLoss']!.at(-1)! };
-      if (validation !== undefined) metrics['valAccuracy'] = (await measure(model, validation)).accuracy;
-      metrics['testLoss'] = test.loss;
-      metrics['testAccuracy'] = test.accuracy;
+      const test = await measure(model, loader(encode(tokenizer, parts.test)));
+      const metrics: Metrics = {
+        trainLoss: history['trainLoss']!.at(-1)!,
+        ...(validation === undefined
+          ? {}
+          : { valAccuracy: (await measure(model, loader(validation))).testAccuracy }),
+        ...test,
+      };
       return {
         metrics,
         facts: [
@@ -279,14 +274,14 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
           ...(validation === undefined
             ? []
             : [[WORDS['validation']!, percent(metrics['valAccuracy']!)] as const]),
-          [WORDS['test']!, percent(test.accuracy)],
+          [WORDS['test']!, percent(test.testAccuracy)],
         ],
         model,
         metadata: { vocab: JSON.stringify(tokenizer.vocab) },
         pictures: async () => ({
           learning: trainingPicture(history, {
             title,
-            subtitle: `AdamW ${lr} · ${WORDS['test']![language]} ${percent(test.accuracy)}`,
+            subtitle: `AdamW ${lr} · ${WORDS['test']![language]} ${percent(test.testAccuracy)}`,
             language,
           }),
           sentence: await sentencePicture(
@@ -303,8 +298,7 @@ function sentimentRecipe(opinions: Opinions, kind: Kind, bar: Bar): Recipe {
       build: (settings, metadata) => kind.build(tokenizerOf(metadata).vocabSize, settings),
       async evaluate(model, { settings, metadata }) {
         const { test } = await opinions.load(Number(settings.fold));
-        const m = await measure(model as Layer, encode(tokenizerOf(metadata), test));
-        return { testLoss: m.loss, testAccuracy: m.accuracy };
+        return measure(model, loader(encode(tokenizerOf(metadata), test)));
       },
       async predict(model, inputs, { metadata, language }) {
         const tokenizer = tokenizerOf(metadata);

@@ -1,7 +1,7 @@
 // 狗咬人 or 人咬狗: the same words in another order mean something else. Models that see the order, and one that does not.
 
 import { RandomSampler } from '../../data/index.ts';
-import { F, Generator, type Tensor } from '../../index.ts';
+import { Generator } from '../../index.ts';
 import type { Layer } from '../../nn/index.ts';
 import { Adam } from '../../optim/index.ts';
 import {
@@ -15,10 +15,11 @@ import {
   textLoader,
   WordTokenizer,
 } from '../../text/index.ts';
-import { Accuracy, evaluate } from '../../train/index.ts';
+import { Accuracy } from '../../train/index.ts';
 import { matrixChart } from '../../viz/index.ts';
 import type { Words } from '../language.ts';
 import { comparisonPicture } from './curves.ts';
+import { loss, measure } from './measure.ts';
 import { count, defineRecipe, oneOf, percent, positive } from './recipe.ts';
 
 interface Kind {
@@ -42,7 +43,6 @@ const SHOWN: Readonly<Record<CorpusLanguage, readonly [string, string]>> = {
   en: ['man bites dog', 'dog bites man'],
   zh: ['人 咬 狗', '狗 咬 人'],
 };
-const loss = (logits: Tensor, y: Tensor): Tensor => F.crossEntropy(logits, y);
 
 /** Pairs for training and a quarter for testing; both sentences of a pair are in the same part. */
 function parts(pairs: readonly LabelledText[]): { train: LabelledText[]; test: LabelledText[] } {
@@ -95,12 +95,9 @@ export const wordOrder = defineRecipe({
         loss,
         metrics: { accuracy: new Accuracy() },
       });
-      const m = await evaluate(model, textLoader(encode(test), { batchSize: 64 }), {
-        loss,
-        metrics: { accuracy: new Accuracy() },
-      });
-      metrics[`testAccuracy${kind.name}`] = m['accuracy']!;
-      metrics[`testLoss${kind.name}`] = m['loss']!;
+      const { testLoss, testAccuracy } = await measure(model, textLoader(encode(test), { batchSize: 64 }));
+      metrics[`testAccuracy${kind.name}`] = testAccuracy;
+      metrics[`testLoss${kind.name}`] = testLoss;
       curves[kind.label[language]] = history['testAccuracy']!;
       const p = await model(x).detach().softmax(-1).select(1, 1).data(); // (2)
       said.push(Array.from(p as Float32Array, Number));
