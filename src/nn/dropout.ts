@@ -47,12 +47,15 @@ export class Dropout3d extends Dropout {
 }
 /** Keeps mean 0 and variance 1 of SELU's outputs. Klambauer et al. 2017. */
 export class AlphaDropout extends Dropout {
+  constructor(p = 0.5, options: InPlaceOptions = {}) {
+    super(p, options);
+  }
   protected override of(x: Tensor): Tensor {
     return F.alphaDropout(x, this);
   }
 }
 /** The same for whole channels. */
-export class FeatureAlphaDropout extends Dropout {
+export class FeatureAlphaDropout extends AlphaDropout {
   protected override of(x: Tensor): Tensor {
     return F.featureAlphaDropout(x, this);
   }

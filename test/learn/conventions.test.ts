@@ -21,6 +21,17 @@ describe('dropout', () => {
       expect(data(original(x.narrow(0, 0, 2)))[1]).toBeCloseTo(1 - p, 6);
     }
   });
+  it('whole channels, too', () => {
+    manualSeed(3);
+    const planes = ones([400, 50, 3]);
+    const drop = new nn.Dropout1d(0.2, { scaleIn: 'test' });
+    const y = drop(planes);
+    expect(new Set(data(y))).toEqual(new Set([0, 1]));
+    expect(y.mean().itemSync()).toBeCloseTo(0.8, 1);
+    expect(data(y.std(2)).every(v => v === 0)).toBe(true);
+    drop.eval();
+    expect(data(drop(planes))[0]).toBeCloseTo(0.8, 6);
+  });
   it('p is the share that goes; the share that is kept is 1 − p', () => {
     manualSeed(2);
     const kept = F.dropout(x, { p: 0.3 }).ne(0).to('float32').mean().itemSync();

@@ -35,7 +35,8 @@ function stepSizes(delta: Tensor, o: SelectiveScanOptions, channelDim: number): 
 /**
  * The selective scan: h_t = e^{Δ_t A} h_{t−1} + Δ_t B_t u_t from h = 0, y_t = ⟨C_t, h_t⟩ (+ D u_t, · silu(z_t)).
  * Shapes: u and delta (N, D, L), A (D, S), B and C (N, S, L), or (D, S) where they do not depend on the input; result
- * (N, D, L). One kernel runs over time with the states in registers; its gradient is the same scan backwards.
+ * (N, D, L). The recurrence is one loop over time that computes e^{Δ A} and Δ B u where it needs them; the states of all
+ * steps (N, D, L, S) are kept for C and for the gradient, which is the same scan backwards.
  * Gu & Dao 2023, section 3.3 and algorithm 2.
  */
 export function selectiveScan(
