@@ -330,8 +330,8 @@ export function pad(x: Node, before: readonly number[], after: readonly number[]
   return build(padDef, [x], { before, after, value });
 }
 /**
- * x with the sum of two nodes that are zeros but for neighbouring pieces of one stretch of memory: the pieces side by
- * side, so that the gradient of many slices is written once instead of added up as often as there are slices.
+ * a + b, where both are zeros but for a piece each and the pieces are neighbours: the pieces joined, with zeros around
+ * them. So the gradients of many slices are written once and not added up slice by slice. Null for any other a and b.
  */
 export function joinPads(a: Node, b: Node): Node | null {
   const [x, y] = [piece(a), piece(b)];
