@@ -127,6 +127,7 @@ export {
   type PoolOptions,
   type UnpoolOptions,
 } from './functional/pool.ts';
+export { linearBiases, type RotaryOptions, rotary, sinusoidalPositions } from './functional/position.ts';
 export {
   channelShuffle,
   type InterpolateMode,

@@ -78,6 +78,7 @@ export * as functional from './functional.ts';
 export { functionalCall } from './functional-call.ts';
 export type { BackwardHook, BackwardPreHook, ForwardHook, ForwardPreHook, Grads } from './hooks.ts';
 export * as init from './init.ts';
+export { KVCache } from './kv-cache.ts';
 export { Bilinear, Identity, type LayerOptions, Linear, type PlaceOptions } from './linear.ts';
 export {
   BCELoss,

@@ -43,12 +43,15 @@ export {
   waimaiReviews,
 } from './datasets.ts';
 export { fromHuggingFace, type HuggingFaceOptions } from './hugging-face.ts';
+export { type LlamaFile, parseLlamaFile } from './llama-file.ts';
 export { LlamaTokenizer } from './llama-tokenizer.ts';
 export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
+export type { Past } from './models/cached-reader.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
 export { GPT, type GPTOptions } from './models/gpt.ts';
 export type { LanguageModel } from './models/language-model.ts';
+export { Llama, type LlamaOptions } from './models/llama.ts';
 export { MambaLM, type MambaLMOptions } from './models/mamba-lm.ts';
 export {
   type RecurrentKind,

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { F, manualSeed, type Tensor, tensor } from '../../src/index.ts';
+import { F, manualSeed, noGrad, type Tensor, tensor } from '../../src/index.ts';
 import { Adam } from '../../src/optim/index.ts';
 import {
   BagClassifier,
@@ -15,6 +15,7 @@ import {
   GPT,
   givenNames,
   type LanguageModel,
+  Llama,
   MambaClassifier,
   MambaLM,
   padIds,
@@ -101,6 +102,7 @@ describe.each([
   ['GRU', () => new RecurrentLM('gru', 11, { dModel: 8 })],
   ['LSTM', () => new RecurrentLM('lstm', 11, { dModel: 8 })],
   ['GPT', () => new GPT(11, { dModel: 8, layers: 2, heads: 2, contextLength: 9 })],
+  ['Llama', () => new Llama(11, { dModel: 8, layers: 2, heads: 2, kvHeads: 1, contextLength: 9 })],
   ['Mamba', () => new MambaLM(11, { dModel: 8, layers: 2, dState: 4 })],
 ] as [string, () => LanguageModel][])('language models: %s', (_, make) => {
   manualSeed(4);
@@ -199,6 +201,28 @@ describe('keys and limits of language models', () => {
     const next = model.reader();
     const long = numbers(await next([1, 2, 3, 4, 5, 6]));
     expect(long).toEqual(numbers(await next([3, 4, 5, 6])));
+  });
+  it('a cache serves several texts, long beginnings, and weights that have changed', async () => {
+    manualSeed(6);
+    const model = new GPT(7, { dModel: 8, layers: 2, heads: 2, contextLength: 80 }).eval() as GPT;
+    const text = Array.from({ length: 75 }, (_, i) => (3 * i * i) % 7);
+    const want = (n: number): number[] => numbers(model(ids(text.slice(0, n)).unsqueeze(0)).select(1, -1));
+    const close = async (got: Tensor | Promise<Tensor>, wanted: readonly number[]): Promise<void> => {
+      for (const [i, v] of numbers(await got).entries()) expect(Math.abs(v - wanted[i]!)).toBeLessThan(1e-5);
+    };
+    const [a, b] = [model.reader(), model.reader()];
+    for (const [read, n] of [
+      [a, 70],
+      [b, 3],
+      [a, 71],
+      [a, 71],
+      [b, 4],
+      [a, 5],
+      [b, 75],
+    ] as const)
+      await close(read(text.slice(0, n)), want(n));
+    noGrad(() => model.transformer.wte.weight.mul_(2));
+    await close(model.reader()(text.slice(0, 75)), want(75));
   });
   it('recurrent nets: the number of parameters does not depend on the length of the text, a state goes on', () => {
     expect(() => new RecurrentLM('elman' as never, 5)).toThrow(

@@ -5,11 +5,11 @@
 import { show, ValueError } from '../../base/errors.ts';
 import { gelu } from '../../nn/functional/activation.ts';
 import { scaledDotProductAttention } from '../../nn/functional/attention.ts';
-import { Dropout, Embedding, init, LayerNorm, Linear, Module, ModuleList } from '../../nn/index.ts';
-import { arange, tensor } from '../../tensor/create.ts';
-import { noGrad } from '../../tensor/modes.ts';
+import { Dropout, Embedding, init, KVCache, LayerNorm, Linear, Module, ModuleList } from '../../nn/index.ts';
+import { arange } from '../../tensor/create.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
+import { CachedReader, type Past } from './cached-reader.ts';
 import type { LanguageModel } from './language-model.ts';
 
 export interface GPTOptions {
@@ -39,12 +39,15 @@ class CausalSelfAttention extends Module {
     this.c_proj = new Linear(C, C);
     this.drop = new Dropout(p);
   }
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, cache: KVCache | null, start: number | Tensor): Tensor {
     const [B, T, C] = x.shape as unknown as [number, number, number];
     const split = (t: Tensor): Tensor => t.reshape([B, T, this.heads, C / this.heads]).transpose(1, 2); // (B, H, T, D)
     const [q, k, v] = this.c_attn(x).chunk(3, -1).map(split) as [Tensor, Tensor, Tensor];
     const dropoutP = this.training ? this.p : 0;
-    const y = scaledDotProductAttention(q, k, v, { isCausal: true, dropoutP }); // (B, H, T, D)
+    const y =
+      cache === null
+        ? scaledDotProductAttention(q, k, v, { isCausal: true, dropoutP })
+        : cache.attend(q, k, v, start); // (B, H, T, D)
     return this.drop(this.c_proj(y.transpose(1, 2).reshape([B, T, C]))); // (B, T, C)
   }
 }
@@ -74,8 +77,8 @@ class Block extends Module {
     this.ln_2 = new LayerNorm(C);
     this.mlp = new MLP(C, p);
   }
-  forward(x: Tensor): Tensor {
-    const h = x.add(this.attn(this.ln_1(x)));
+  forward(x: Tensor, cache: KVCache | null, start: number | Tensor): Tensor {
+    const h = x.add(this.attn(this.ln_1(x), cache, start));
     return h.add(this.mlp(this.ln_2(h))); // (B, T, C)
   }
 }
@@ -93,10 +96,11 @@ class Transformer extends Module {
     this.h = new ModuleList(Array.from({ length: o.layers }, () => new Block(o.dModel, o.heads, o.dropout)));
     this.ln_f = new LayerNorm(o.dModel);
   }
-  forward(x: Tensor): Tensor {
-    const T = x.shape[1]!;
-    let h = this.drop(this.wte(x).add(this.wpe(arange(T)))); // (B, T, C)
-    for (const block of this.h) h = block(h);
+  forward(x: Tensor, past: Past | null): Tensor {
+    const start = past?.start ?? 0;
+    const places = arange(x.shape[1]!).add(start).to('int64'); // (T)
+    let h = this.drop(this.wte(x).add(this.wpe(places))); // (B, T, C)
+    for (const [i, block] of [...this.h].entries()) h = block(h, past?.caches[i] ?? null, start);
     return this.ln_f(h);
   }
 }
@@ -105,8 +109,10 @@ class Transformer extends Module {
 export class GPT extends Module implements LanguageModel {
   readonly vocabSize: number;
   readonly contextLength: number;
+  readonly sizes: Required<GPTOptions>;
   transformer: Transformer;
   lm_head: Linear;
+  private cached: CachedReader | null = null;
   constructor(vocabSize: number, options: GPTOptions = {}) {
     super();
     const o = { contextLength: 64, dModel: 128, layers: 4, heads: 4, dropout: 0, ...options };
@@ -114,6 +120,7 @@ export class GPT extends Module implements LanguageModel {
       throw new ValueError('GPT', 'heads must divide dModel', `${o.heads} heads for ${o.dModel}`, '');
     this.vocabSize = vocabSize;
     this.contextLength = o.contextLength;
+    this.sizes = o;
     this.transformer = new Transformer(vocabSize, o);
     this.lm_head = new Linear(o.dModel, vocabSize, { bias: false });
     this.lm_head.weight = this.transformer.wte.weight;
@@ -127,7 +134,8 @@ export class GPT extends Module implements LanguageModel {
         init.normal_(p, 0, name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02);
     }
   }
-  forward(x: Tensor): Tensor {
+  /** With a `past`, the tokens are those from its place on, and their keys and values are kept in its caches. */
+  forward(x: Tensor, past: Past | null = null): Tensor {
     const T = x.shape[1] ?? 0;
     if (x.ndim !== 2 || T > this.contextLength)
       throw new ValueError(
@@ -136,14 +144,16 @@ export class GPT extends Module implements LanguageModel {
         show(T),
         'cut the text, or make contextLength greater',
       );
-    return this.lm_head(this.transformer(x)); // (B, T, V)
+    return this.lm_head(this.transformer(x, past)); // (B, T, V)
   }
-  /** Reads the last contextLength tokens anew at each call. */
+  caches(): KVCache[] {
+    const { heads, layers, dModel, contextLength } = this.sizes;
+    const shape = { heads, places: contextLength, headDim: dModel / heads };
+    return Array.from({ length: layers }, () => new KVCache(shape));
+  }
+  /** Reads what is new alone; of a text longer than the context its end, at least half of it. */
   reader(): NextLogits {
-    return context => {
-      const ids = context.slice(-this.contextLength);
-      const logits = noGrad(() => this.forward(tensor([ids], { dtype: 'int64' }))); // (1, T, V)
-      return logits.select(1, ids.length - 1).squeeze(0);
-    };
+    this.cached ??= new CachedReader(this);
+    return this.cached.reader();
   }
 }

@@ -106,8 +106,8 @@ export class MambaLM extends Module implements LanguageModel {
   reader(): NextLogits {
     let states = this.initialStates(1);
     let read = 0;
+    let logits: Tensor | null = null;
     return async context => {
-      let logits: Tensor | null = null;
       for (; read < context.length; read++) {
         const next = this.compiledStep(tensor([context[read]!], { dtype: 'int64' }), states);
         logits = next.logits;

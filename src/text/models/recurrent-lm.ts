@@ -64,8 +64,8 @@ export class RecurrentLM extends Module implements LanguageModel {
   reader(): NextLogits {
     let state: RecurrentState | null = null;
     let read = 0;
+    let logits: Tensor | null = null;
     return async context => {
-      let logits: Tensor | null = null;
       for (; read < context.length; read++) {
         const x = tensor([[context[read]!]], { dtype: 'int64' }); // (1, 1)
         const next: { logits: Tensor; state: RecurrentState } = this.compiledStep(x, state);
