@@ -14,6 +14,7 @@ import {
   tensor,
   zeros,
 } from '../src/index.ts';
+import { gpt } from './gpt.ts';
 import { batches, type Step, serve } from './serve.ts';
 import type { Copy, Gemm, Loading, Mlp, OptimizerStep, Spec } from './workloads.ts';
 
@@ -106,6 +107,8 @@ function prepare(spec: Spec): Step {
       return gemm(spec);
     case 'mlp':
       return mlp(spec);
+    case 'gpt':
+      return gpt(spec);
     case 'softmax': {
       const x = randn([spec.rows, spec.cols]).realize();
       return () => x.softmax(-1).realize();

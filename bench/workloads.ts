@@ -19,6 +19,16 @@ export interface Mlp {
   readonly optimizer: 'sgd' | 'adam';
   readonly compiled?: boolean;
 }
+/** A training step of a GPT (blocks of causal attention and a two-layer net) with AdamW: fresh batch in, loss read. */
+export interface Gpt {
+  readonly kind: 'gpt';
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly context: number;
+  readonly batch: number;
+  readonly vocabulary: number;
+}
 export interface Rowwise {
   readonly kind: 'softmax' | 'layernorm';
   readonly rows: number;
@@ -46,7 +56,7 @@ export interface Copy {
   readonly kind: 'copy';
   readonly bytes: number;
 }
-export type Spec = Gemm | Mlp | Rowwise | GeluSum | OptimizerStep | Copy | Loading;
+export type Spec = Gemm | Mlp | Gpt | Rowwise | GeluSum | OptimizerStep | Copy | Loading;
 
 export interface Workload {
   readonly workload: string;
@@ -86,6 +96,11 @@ const mlp = (
 ): Workload => ({
   workload: `${name}-${dims.join('-')}-b${batch}-${optimizer}${compiled ? '' : '-uncompiled'}`,
   spec: { kind: 'mlp', dims, batch, optimizer, compiled },
+});
+
+const gpt = (layers: number, heads: number, width: number, context: number, batch: number): Workload => ({
+  workload: `gpt-${layers}l-${heads}h-${width}d-t${context}-b${batch}-adamw`,
+  spec: { kind: 'gpt', layers, heads, width, context, batch, vocabulary: 65 },
 });
 
 /** The parameters of ResNet-18: 62 tensors, 11.7 million numbers. */
@@ -128,6 +143,7 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
     mlp('circle-mlp', [2, 4, 4, 2], 128, 'sgd', false),
     mlp('rings-mlp', [2, 32, 16, 2], 128, 'adam', false),
   ],
+  gpt: [gpt(4, 4, 128, 64, 12), gpt(6, 6, 384, 256, 8)],
   kernels: [
     { workload: 'softmax-4096x1024', spec: { kind: 'softmax', rows: 4096, cols: 1024 } },
     { workload: 'layernorm-4096x1024', spec: { kind: 'layernorm', rows: 4096, cols: 1024 } },

@@ -45,6 +45,54 @@ def mlp(s):
     return step
 
 
+class GptBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.n1, self.n2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        b, t, c = x.shape
+        q, k, v = self.qkv(self.n1(x)).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        a = (q @ k.transpose(-1, -2)) / (c // self.heads) ** 0.5
+        later = torch.ones(t, t, dtype=torch.bool).triu(1)
+        a = a.masked_fill(later, float("-inf")).softmax(-1)
+        x = x + self.out((a @ v).transpose(1, 2).reshape(b, t, c))
+        return x + self.mlp(self.n2(x))
+
+
+class Gpt(nn.Module):
+    def __init__(self, s):
+        super().__init__()
+        c = s["width"]
+        self.tokens, self.places = nn.Embedding(s["vocabulary"], c), nn.Embedding(s["context"], c)
+        self.blocks = nn.Sequential(*[GptBlock(c, s["heads"]) for _ in range(s["layers"])])
+        self.norm, self.head = nn.LayerNorm(c), nn.Linear(c, s["vocabulary"], bias=False)
+
+    def forward(self, x):
+        h = self.tokens(x) + self.places(torch.arange(x.shape[1]))
+        return self.head(self.norm(self.blocks(h))).flatten(0, 1)
+
+
+def gpt(s):
+    model = Gpt(s)
+    opt = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
+    shape = (s["batch"], s["context"])
+    tokens = [torch.randint(0, s["vocabulary"], shape).numpy() for _ in range(8)]
+
+    def step(i):
+        opt.zero_grad(set_to_none=True)
+        x, y = torch.from_numpy(tokens[i % 8]), torch.from_numpy(tokens[(i + 1) % 8])
+        loss = F.cross_entropy(model(x), y.flatten())
+        loss.backward()
+        opt.step()
+        assert math.isfinite(loss.item())
+
+    return step
+
+
 def loading(s):
     n = s["images"]
     data = torch.utils.data.TensorDataset(torch.randn(n, s["features"]), torch.randint(0, 10, (n,)))
@@ -71,6 +119,8 @@ def prepare(s):
         return gemm(s)
     if kind == "mlp":
         return mlp(s)
+    if kind == "gpt":
+        return gpt(s)
     if kind == "softmax":
         x = torch.randn(s["rows"], s["cols"])
         return lambda i: x.softmax(-1)
