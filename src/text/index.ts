@@ -49,7 +49,7 @@ export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
 export type { Past } from './models/cached-reader.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
-export { GPT, type GPTOptions } from './models/gpt.ts';
+export { GPT, GPT2_SIZES, type GPTOptions } from './models/gpt.ts';
 export type { LanguageModel } from './models/language-model.ts';
 export { Llama, type LlamaOptions } from './models/llama.ts';
 export { MambaLM, type MambaLMOptions } from './models/mamba-lm.ts';

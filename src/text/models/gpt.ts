@@ -5,7 +5,17 @@
 import { show, ValueError } from '../../base/errors.ts';
 import { gelu } from '../../nn/functional/activation.ts';
 import { scaledDotProductAttention } from '../../nn/functional/attention.ts';
-import { Dropout, Embedding, init, KVCache, LayerNorm, Linear, Module, ModuleList } from '../../nn/index.ts';
+import {
+  Dropout,
+  Embedding,
+  init,
+  KVCache,
+  LayerNorm,
+  Linear,
+  Module,
+  ModuleList,
+  type StateDict,
+} from '../../nn/index.ts';
 import { arange } from '../../tensor/create.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
@@ -23,7 +33,18 @@ export interface GPTOptions {
   readonly heads?: number;
   /** Default 0. */
   readonly dropout?: number;
+  /** The bend in the net of a block: GELU, or its form with tanh, which GPT-2 was trained with. Default 'none'. */
+  readonly approximate?: 'none' | 'tanh';
 }
+/** OpenAI's four, with their 50257 tokens and contexts of 1024. */
+export const GPT2_SIZES = {
+  gpt2: { layers: 12, heads: 12, dModel: 768 },
+  'gpt2-medium': { layers: 24, heads: 16, dModel: 1024 },
+  'gpt2-large': { layers: 36, heads: 20, dModel: 1280 },
+  'gpt2-xl': { layers: 48, heads: 25, dModel: 1600 },
+} as const;
+
+type Sizes = Required<GPTOptions>;
 
 class CausalSelfAttention extends Module {
   readonly heads: number;
@@ -52,17 +73,19 @@ class CausalSelfAttention extends Module {
   }
 }
 class MLP extends Module {
+  readonly approximate: 'none' | 'tanh';
   c_fc: Linear;
   c_proj: Linear;
   drop: Dropout;
-  constructor(C: number, p: number) {
+  constructor(C: number, p: number, approximate: 'none' | 'tanh') {
     super();
+    this.approximate = approximate;
     this.c_fc = new Linear(C, 4 * C);
     this.c_proj = new Linear(4 * C, C);
     this.drop = new Dropout(p);
   }
   forward(x: Tensor): Tensor {
-    return this.drop(this.c_proj(gelu(this.c_fc(x)))); // (B, T, C)
+    return this.drop(this.c_proj(gelu(this.c_fc(x), { approximate: this.approximate }))); // (B, T, C)
   }
 }
 class Block extends Module {
@@ -70,12 +93,12 @@ class Block extends Module {
   attn: CausalSelfAttention;
   ln_2: LayerNorm;
   mlp: MLP;
-  constructor(C: number, heads: number, p: number) {
+  constructor({ dModel: C, heads, dropout: p, approximate }: Sizes) {
     super();
     this.ln_1 = new LayerNorm(C);
     this.attn = new CausalSelfAttention(C, heads, p);
     this.ln_2 = new LayerNorm(C);
-    this.mlp = new MLP(C, p);
+    this.mlp = new MLP(C, p, approximate);
   }
   forward(x: Tensor, cache: KVCache | null, start: number | Tensor): Tensor {
     const h = x.add(this.attn(this.ln_1(x), cache, start));
@@ -88,12 +111,12 @@ class Transformer extends Module {
   drop: Dropout;
   h: ModuleList<Block>;
   ln_f: LayerNorm;
-  constructor(vocabSize: number, o: Required<GPTOptions>) {
+  constructor(vocabSize: number, o: Sizes) {
     super();
     this.wte = new Embedding(vocabSize, o.dModel);
     this.wpe = new Embedding(o.contextLength, o.dModel);
     this.drop = new Dropout(o.dropout);
-    this.h = new ModuleList(Array.from({ length: o.layers }, () => new Block(o.dModel, o.heads, o.dropout)));
+    this.h = new ModuleList(Array.from({ length: o.layers }, () => new Block(o)));
     this.ln_f = new LayerNorm(o.dModel);
   }
   forward(x: Tensor, past: Past | null): Tensor {
@@ -109,13 +132,21 @@ class Transformer extends Module {
 export class GPT extends Module implements LanguageModel {
   readonly vocabSize: number;
   readonly contextLength: number;
-  readonly sizes: Required<GPTOptions>;
+  readonly sizes: Sizes;
   transformer: Transformer;
   lm_head: Linear;
   private cached: CachedReader | null = null;
   constructor(vocabSize: number, options: GPTOptions = {}) {
     super();
-    const o = { contextLength: 64, dModel: 128, layers: 4, heads: 4, dropout: 0, ...options };
+    const o: Sizes = {
+      contextLength: 64,
+      dModel: 128,
+      layers: 4,
+      heads: 4,
+      dropout: 0,
+      approximate: 'none',
+      ...options,
+    };
     if (o.dModel % o.heads !== 0)
       throw new ValueError('GPT', 'heads must divide dModel', `${o.heads} heads for ${o.dModel}`, '');
     this.vocabSize = vocabSize;
@@ -145,6 +176,37 @@ export class GPT extends Module implements LanguageModel {
         'cut the text, or make contextLength greater',
       );
     return this.lm_head(this.transformer(x, past)); // (B, T, V)
+  }
+  /**
+   * GPT-2 from the tensors of its published files, by Hugging Face's names: with or without `transformer.` before them, and
+   * with the products of Conv1D (in, out), which are turned. Sizes are those of the tensors; heads are C / 64 by default.
+   */
+  static fromGpt2(tensors: StateDict, options: { readonly heads?: number } = {}): GPT {
+    const named: StateDict = {};
+    for (const [name, t] of Object.entries(tensors)) {
+      const key = name.replace(/^transformer\./, '');
+      // Masks and the last layer, which is the table of tokens, are not weights.
+      if (key === 'lm_head.weight' || /\.attn\.(masked_)?bias$/.test(key)) continue;
+      named[`transformer.${key}`] = /\.c_\w+\.weight$/.test(key) ? t.t() : t;
+    }
+    const [wte, wpe] = ['wte', 'wpe'].map(name => named[`transformer.${name}.weight`]);
+    if (wte === undefined || wpe === undefined)
+      throw new ValueError(
+        'GPT.fromGpt2',
+        'tensors have the names of GPT-2',
+        Object.keys(tensors).join(', '),
+        '',
+      );
+    const [V, C] = wte.shape as [number, number];
+    const model = new GPT(V, {
+      contextLength: wpe.shape[0]!,
+      dModel: C,
+      layers: Object.keys(named).filter(key => key.endsWith('.ln_1.weight')).length,
+      heads: options.heads ?? C / 64,
+      approximate: 'tanh',
+    });
+    model.loadStateDict({ ...named, 'lm_head.weight': wte });
+    return model.eval() as GPT;
   }
   caches(): KVCache[] {
     const { heads, layers, dModel, contextLength } = this.sizes;

@@ -2,15 +2,18 @@
 // writing one token at a time from a state of constant size. Keys as in the official checkpoints.
 // In: tokens (B, T). Out: logits of the token after each (B, T, V).
 
+import { ValueError } from '../../base/errors.ts';
 import {
   Embedding,
   init,
   Linear,
   Mamba,
+  type MambaOptions,
   type MambaState,
   Module,
   ModuleList,
   RMSNorm,
+  type StateDict,
 } from '../../nn/index.ts';
 import { compile } from '../../tensor/compile.ts';
 import { tensor } from '../../tensor/create.ts';
@@ -26,6 +29,10 @@ export interface MambaLMOptions {
   readonly layers?: number;
   /** States per channel. Default 16. */
   readonly dState?: number;
+  /** Window of the convolution. Default 4. */
+  readonly dConv?: number;
+  /** Inner channels per channel of the model. Default 2. */
+  readonly expand?: number;
 }
 const EPS = 1e-5;
 
@@ -33,9 +40,9 @@ const EPS = 1e-5;
 class Block extends Module {
   mixer: Mamba;
   norm: RMSNorm;
-  constructor(dModel: number, dState: number) {
+  constructor(dModel: number, options: MambaOptions) {
     super();
-    this.mixer = new Mamba(dModel, { dState });
+    this.mixer = new Mamba(dModel, options);
     this.norm = new RMSNorm(dModel, { eps: EPS });
   }
   forward(x: Tensor): Tensor {
@@ -50,10 +57,10 @@ class Backbone extends Module {
   embedding: Embedding;
   layers: ModuleList<Block>;
   norm_f: RMSNorm;
-  constructor(vocabSize: number, dModel: number, layers: number, dState: number) {
+  constructor(vocabSize: number, dModel: number, layers: number, options: MambaOptions) {
     super();
     this.embedding = new Embedding(vocabSize, dModel);
-    this.layers = new ModuleList(Array.from({ length: layers }, () => new Block(dModel, dState)));
+    this.layers = new ModuleList(Array.from({ length: layers }, () => new Block(dModel, options)));
     this.norm_f = new RMSNorm(dModel, { eps: EPS });
     init.normal_(this.embedding.weight, 0, 0.02);
     // As GPT-2: what comes out of a block shrinks with the number of blocks that add up.
@@ -78,11 +85,36 @@ export class MambaLM extends Module implements LanguageModel {
   );
   constructor(vocabSize: number, options: MambaLMOptions = {}) {
     super();
-    const { dModel = 64, layers = 2, dState = 16 } = options;
+    const { dModel = 64, layers = 2, ...mixer } = options;
     this.vocabSize = vocabSize;
-    this.backbone = new Backbone(vocabSize, dModel, layers, dState);
+    this.backbone = new Backbone(vocabSize, dModel, layers, mixer);
     this.lm_head = new Linear(dModel, vocabSize, { bias: false });
     this.lm_head.weight = this.backbone.embedding.weight;
+  }
+  /** From the tensors of an official checkpoint (state-spaces/mamba-130m and its kin), whose shapes tell the sizes. */
+  static fromCheckpoint(tensors: StateDict): MambaLM {
+    const of = (key: string): readonly number[] => {
+      const t = tensors[key];
+      if (t === undefined)
+        throw new ValueError(
+          'MambaLM.fromCheckpoint',
+          `there must be ${key}`,
+          Object.keys(tensors).join(', '),
+          '',
+        );
+      return t.shape;
+    };
+    const [V, C] = of('backbone.embedding.weight') as [number, number];
+    const [inner, dState] = of('backbone.layers.0.mixer.A_log') as [number, number];
+    const model = new MambaLM(V, {
+      dModel: C,
+      layers: Object.keys(tensors).filter(key => key.endsWith('.mixer.A_log')).length,
+      dState,
+      dConv: of('backbone.layers.0.mixer.conv1d.weight')[2]!,
+      expand: inner / C,
+    });
+    model.loadStateDict({ 'lm_head.weight': tensors['backbone.embedding.weight']!, ...tensors });
+    return model.eval() as MambaLM;
   }
   forward(x: Tensor): Tensor {
     return this.lm_head(this.backbone(x)); // (B, T, V)
