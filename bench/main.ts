@@ -78,7 +78,7 @@ console.log(`\nsaved: ${save(saved)}`);
 process.exit(0);
 
 async function measure(
-  { workload, spec, flop, bytes, samples: through }: Workload,
+  { workload, spec, flop, bytes, samples: through, tokens }: Workload,
   tenon: readonly Measured[],
   peers: readonly Measured[],
 ): Promise<Row[]> {
@@ -110,14 +110,16 @@ async function measure(
       ...(flop === undefined ? {} : { gflops: round(flop / ms(t) / 1e6) }),
       ...(bytes === undefined ? {} : { gigabytesPerSecond: round(bytes / ms(t) / 1e6) }),
       ...(through === undefined ? {} : { samplesPerSecond: round((through / ms(t)) * 1e3) }),
+      ...(tokens === undefined ? {} : { tokensPerSecond: round((tokens / ms(t)) * 1e3) }),
       peers: Object.fromEntries(beside.map(p => [p.name, ms(p)])),
     };
   });
 }
 
-function rate({ gflops, gigabytesPerSecond, samplesPerSecond }: Row): string {
+function rate({ gflops, gigabytesPerSecond, samplesPerSecond, tokensPerSecond }: Row): string {
   if (gflops !== undefined) return `${gflops.toFixed(1)} GFLOP/s`;
   if (gigabytesPerSecond !== undefined) return `${gigabytesPerSecond.toFixed(1)} GB/s`;
+  if (tokensPerSecond !== undefined) return `${tokensPerSecond.toFixed(0)} tokens/s`;
   return samplesPerSecond === undefined ? '' : `${(samplesPerSecond / 1000).toFixed(0)}k samples/s`;
 }
 

@@ -13,6 +13,7 @@ export interface Row {
   readonly ms: number;
   readonly gflops?: number;
   readonly samplesPerSecond?: number;
+  readonly tokensPerSecond?: number;
   /** Read and written, 10⁹ bytes a second. */
   readonly gigabytesPerSecond?: number;
   /** Milliseconds of the others in the same run. */

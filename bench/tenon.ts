@@ -14,9 +14,10 @@ import {
   tensor,
   zeros,
 } from '../src/index.ts';
+import { GPT, generate, type LanguageModel, MambaLM } from '../src/text/index.ts';
 import { gpt } from './gpt.ts';
 import { batches, type Step, serve } from './serve.ts';
-import type { Copy, Gemm, Loading, Mlp, OptimizerStep, Spec } from './workloads.ts';
+import type { Copy, Gemm, Generation, Loading, Mlp, OptimizerStep, Spec } from './workloads.ts';
 
 const device = getDevice(defaultDevice());
 manualSeed(0);
@@ -70,6 +71,16 @@ function optimizerStep({ optimizer, shapes }: OptimizerStep): Step {
   const opt = optimizer === 'adam' ? new Adam(parameters) : new SGD(parameters, { momentum: 0.9 });
   return compile(() => void opt.step());
 }
+function generation({ model: kind, layers, dModel, tokens, after, contextLength = 64 }: Generation): Step {
+  const V = 65;
+  const model =
+    kind === 'gpt' ? new GPT(V, { layers, dModel, contextLength }) : new MambaLM(V, { layers, dModel });
+  const next = (model.eval() as LanguageModel).reader();
+  const text = Array.from({ length: Math.max(after, 1) }, (_, i) => i % V);
+  return async () => {
+    for await (const id of generate(next, text, { tokens })) text.push(id);
+  };
+}
 /** The machine's own copy, in one thread. */
 function copy({ bytes }: Copy): Step {
   const [from, to] = [0, 1].map(x => new Float32Array(new SharedArrayBuffer(bytes / 2)).fill(x));
@@ -120,6 +131,8 @@ function prepare(spec: Spec): Step {
     }
     case 'optimizer':
       return optimizerStep(spec);
+    case 'generation':
+      return generation(spec);
     case 'copy':
       return copy(spec);
     case 'dataloader':

@@ -51,12 +51,25 @@ export interface OptimizerStep {
   readonly optimizer: 'sgd-momentum' | 'adam';
   readonly shapes: readonly (readonly number[])[];
 }
+/** Texts written token by token, as a user reads them: a batch of one, drawn from the probabilities, on and on. */
+export interface Generation {
+  readonly kind: 'generation';
+  readonly model: 'gpt' | 'mamba';
+  readonly layers: number;
+  readonly dModel: number;
+  /** Tokens of a call. */
+  readonly tokens: number;
+  /** Tokens that were read before the first call. */
+  readonly after: number;
+  /** Longest text of the GPT. */
+  readonly contextLength?: number;
+}
 /** Moving memory: as many bytes read as written, `bytes` together. */
 export interface Copy {
   readonly kind: 'copy';
   readonly bytes: number;
 }
-export type Spec = Gemm | Mlp | Gpt | Rowwise | GeluSum | OptimizerStep | Copy | Loading;
+export type Spec = Gemm | Mlp | Gpt | Rowwise | GeluSum | OptimizerStep | Copy | Loading | Generation;
 
 export interface Workload {
   readonly workload: string;
@@ -65,6 +78,8 @@ export interface Workload {
   readonly flop?: number;
   /** Bytes read and written, where memory is what limits. */
   readonly bytes?: number;
+  /** Tokens that are written; only where the rate is what one compares. */
+  readonly tokens?: number;
   /** Samples that go through; only where the rate is what one compares. */
   readonly samples?: number;
 }
@@ -125,6 +140,12 @@ function optimizerStep(optimizer: OptimizerStep['optimizer'], passes: number): W
   ];
 }
 
+const generation = (name: string, spec: Omit<Generation, 'kind' | 'tokens'>): Workload => ({
+  workload: `generation-${name}${spec.after > 0 ? `-after-${spec.after}` : ''}`,
+  spec: { kind: 'generation', tokens: 32, ...spec },
+  tokens: 32,
+});
+
 export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
   gemm: [
     ...[64, 128, 256, 512, 1024, 2048].map(n => gemm(n, n, n)),
@@ -157,5 +178,10 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
       spec: { kind: 'dataloader', images: 60_000, features: 784, batch: 128 },
       samples: 60_000,
     },
+  ],
+  generation: [
+    generation('gpt-4l-4h-128d-T256', { model: 'gpt', layers: 4, dModel: 128, contextLength: 256, after: 0 }),
+    generation('mamba-2l-128d', { model: 'mamba', layers: 2, dModel: 128, after: 0 }),
+    generation('mamba-2l-128d', { model: 'mamba', layers: 2, dModel: 128, after: 8192 }),
   ],
 };
