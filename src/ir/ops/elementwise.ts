@@ -252,13 +252,15 @@ const badDType = (name: string, dtypes: readonly DType[], message: string) => ()
   { shapes: dtypes.map(() => [2]), dtypes, message: `${name}: ${message}` },
 ];
 
-function mathOp(
-  name: MathOp,
-  doc: string,
-  d: (g: Node, x: Node, y: Node) => Node,
-  samples: () => Sample[],
-  cost = 12,
-): UnaryOp {
+interface MathSpec {
+  readonly name: MathOp;
+  readonly doc: string;
+  readonly d: (g: Node, x: Node, y: Node) => Node;
+  /** Default 12. */
+  readonly cost?: number;
+  readonly samples: () => Sample[];
+}
+function mathOp({ name, doc, d, cost = 12, samples }: MathSpec): UnaryOp {
   return unary({
     name,
     doc,
@@ -379,102 +381,156 @@ export const sign: UnaryOp = unary({
 
 // ---- exponentials and trigonometry -----------------------------------------------------------------------------
 
-export const exp: UnaryOp = mathOp('exp', 'eˣ', (g, _, y) => mul(g, y), anywhere, 10);
-export const expm1: UnaryOp = mathOp('expm1', 'eˣ − 1', (g, _, y) => mul(g, add(y, k(y, 1))), anywhere);
-export const log: UnaryOp = mathOp('log', 'ln x', (g, x) => div(g, x), positive);
-export const log2: UnaryOp = mathOp('log2', 'log₂ x', (g, x) => div(g, mul(x, k(x, Math.LN2))), positive);
-export const log10: UnaryOp = mathOp('log10', 'log₁₀ x', (g, x) => div(g, mul(x, k(x, Math.LN10))), positive);
-export const log1p: UnaryOp = mathOp('log1p', 'ln(1 + x)', (g, x) => div(g, add(x, k(x, 1))), on([-0.7, 3]));
-export const sin: UnaryOp = mathOp('sin', 'sin x', (g, x) => mul(g, cos(x)), anywhere);
-export const cos: UnaryOp = mathOp('cos', 'cos x', (g, x) => neg(mul(g, sin(x))), anywhere);
-export const tan: UnaryOp = mathOp(
-  'tan',
-  'tan x',
-  (g, _, y) => mul(g, add(square(y), k(y, 1))),
-  on([-1.2, 1.2]),
-  40,
-);
-export const asin: UnaryOp = mathOp(
-  'asin',
-  'arcsin x',
-  (g, x) => mul(g, rsqrt(sub(k(x, 1), square(x)))),
-  on([-0.9, 0.9]),
-  40,
-);
-export const acos: UnaryOp = mathOp(
-  'acos',
-  'arccos x',
-  (g, x) => neg(mul(g, rsqrt(sub(k(x, 1), square(x))))),
-  on([-0.9, 0.9]),
-  40,
-);
-export const atan: UnaryOp = mathOp(
-  'atan',
-  'arctan x',
-  (g, x) => div(g, add(square(x), k(x, 1))),
-  anywhere,
-  40,
-);
-export const sinh: UnaryOp = mathOp('sinh', 'sinh x', (g, x) => mul(g, cosh(x)), anywhere, 40);
-export const cosh: UnaryOp = mathOp('cosh', 'cosh x', (g, x) => mul(g, sinh(x)), anywhere, 40);
-export const tanh: UnaryOp = mathOp(
-  'tanh',
-  'tanh x',
-  (g, _, y) => mul(g, sub(k(y, 1), square(y))),
-  anywhere,
-  14,
-);
-export const asinh: UnaryOp = mathOp(
-  'asinh',
-  'arsinh x',
-  (g, x) => mul(g, rsqrt(add(square(x), k(x, 1)))),
-  anywhere,
-  40,
-);
-export const acosh: UnaryOp = mathOp(
-  'acosh',
-  'arcosh x',
-  (g, x) => mul(g, rsqrt(sub(square(x), k(x, 1)))),
-  on([1.2, 3]),
-  40,
-);
-export const atanh: UnaryOp = mathOp(
-  'atanh',
-  'artanh x',
-  (g, x) => div(g, sub(k(x, 1), square(x))),
-  on([-0.9, 0.9]),
-  40,
-);
+export const exp: UnaryOp = mathOp({
+  name: 'exp',
+  doc: 'eˣ',
+  d: (g, _, y) => mul(g, y),
+  cost: 10,
+  samples: anywhere,
+});
+export const expm1: UnaryOp = mathOp({
+  name: 'expm1',
+  doc: 'eˣ − 1',
+  d: (g, _, y) => mul(g, add(y, k(y, 1))),
+  samples: anywhere,
+});
+export const log: UnaryOp = mathOp({ name: 'log', doc: 'ln x', d: (g, x) => div(g, x), samples: positive });
+export const log2: UnaryOp = mathOp({
+  name: 'log2',
+  doc: 'log₂ x',
+  d: (g, x) => div(g, mul(x, k(x, Math.LN2))),
+  samples: positive,
+});
+export const log10: UnaryOp = mathOp({
+  name: 'log10',
+  doc: 'log₁₀ x',
+  d: (g, x) => div(g, mul(x, k(x, Math.LN10))),
+  samples: positive,
+});
+export const log1p: UnaryOp = mathOp({
+  name: 'log1p',
+  doc: 'ln(1 + x)',
+  d: (g, x) => div(g, add(x, k(x, 1))),
+  samples: on([-0.7, 3]),
+});
+export const sin: UnaryOp = mathOp({
+  name: 'sin',
+  doc: 'sin x',
+  d: (g, x) => mul(g, cos(x)),
+  samples: anywhere,
+});
+export const cos: UnaryOp = mathOp({
+  name: 'cos',
+  doc: 'cos x',
+  d: (g, x) => neg(mul(g, sin(x))),
+  samples: anywhere,
+});
+export const tan: UnaryOp = mathOp({
+  name: 'tan',
+  doc: 'tan x',
+  d: (g, _, y) => mul(g, add(square(y), k(y, 1))),
+  cost: 40,
+  samples: on([-1.2, 1.2]),
+});
+export const asin: UnaryOp = mathOp({
+  name: 'asin',
+  doc: 'arcsin x',
+  d: (g, x) => mul(g, rsqrt(sub(k(x, 1), square(x)))),
+  cost: 40,
+  samples: on([-0.9, 0.9]),
+});
+export const acos: UnaryOp = mathOp({
+  name: 'acos',
+  doc: 'arccos x',
+  d: (g, x) => neg(mul(g, rsqrt(sub(k(x, 1), square(x))))),
+  cost: 40,
+  samples: on([-0.9, 0.9]),
+});
+export const atan: UnaryOp = mathOp({
+  name: 'atan',
+  doc: 'arctan x',
+  d: (g, x) => div(g, add(square(x), k(x, 1))),
+  cost: 40,
+  samples: anywhere,
+});
+export const sinh: UnaryOp = mathOp({
+  name: 'sinh',
+  doc: 'sinh x',
+  d: (g, x) => mul(g, cosh(x)),
+  cost: 40,
+  samples: anywhere,
+});
+export const cosh: UnaryOp = mathOp({
+  name: 'cosh',
+  doc: 'cosh x',
+  d: (g, x) => mul(g, sinh(x)),
+  cost: 40,
+  samples: anywhere,
+});
+export const tanh: UnaryOp = mathOp({
+  name: 'tanh',
+  doc: 'tanh x',
+  d: (g, _, y) => mul(g, sub(k(y, 1), square(y))),
+  cost: 14,
+  samples: anywhere,
+});
+export const asinh: UnaryOp = mathOp({
+  name: 'asinh',
+  doc: 'arsinh x',
+  d: (g, x) => mul(g, rsqrt(add(square(x), k(x, 1)))),
+  cost: 40,
+  samples: anywhere,
+});
+export const acosh: UnaryOp = mathOp({
+  name: 'acosh',
+  doc: 'arcosh x',
+  d: (g, x) => mul(g, rsqrt(sub(square(x), k(x, 1)))),
+  cost: 40,
+  samples: on([1.2, 3]),
+});
+export const atanh: UnaryOp = mathOp({
+  name: 'atanh',
+  doc: 'artanh x',
+  d: (g, x) => div(g, sub(k(x, 1), square(x))),
+  cost: 40,
+  samples: on([-0.9, 0.9]),
+});
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
-export const erf: UnaryOp = mathOp(
-  'erf',
-  '2/√π ∫₀ˣ e^{−t²} dt',
-  (g, x) => mul(g, mul(exp(neg(square(x))), k(x, TWO_OVER_SQRT_PI))),
-  anywhere,
-  16,
-);
-export const erfc: UnaryOp = mathOp(
-  'erfc',
-  '1 − erf x, exact for large x',
-  (g, x) => mul(g, mul(exp(neg(square(x))), k(x, -TWO_OVER_SQRT_PI))),
-  anywhere,
-  60,
-);
-export const erfinv: UnaryOp = mathOp(
-  'erfinv',
-  'the x with erf x = y',
-  (g, _, y) => mul(g, mul(exp(square(y)), k(y, 1 / TWO_OVER_SQRT_PI))),
-  on([-0.9, 0.9]),
-  60,
-);
-export const lgamma: UnaryOp = mathOp('lgamma', 'ln |Γ(x)|', (g, x) => mul(g, digamma(x)), positive, 60);
-export const digamma: UnaryOp = mathOp(
-  'digamma',
-  'd/dx ln Γ(x)',
-  (g, x) => mul(g, polygamma(x, { n: 1 })),
-  positive,
-  60,
-);
+export const erf: UnaryOp = mathOp({
+  name: 'erf',
+  doc: '2/√π ∫₀ˣ e^{−t²} dt',
+  d: (g, x) => mul(g, mul(exp(neg(square(x))), k(x, TWO_OVER_SQRT_PI))),
+  cost: 16,
+  samples: anywhere,
+});
+export const erfc: UnaryOp = mathOp({
+  name: 'erfc',
+  doc: '1 − erf x, exact for large x',
+  d: (g, x) => mul(g, mul(exp(neg(square(x))), k(x, -TWO_OVER_SQRT_PI))),
+  cost: 60,
+  samples: anywhere,
+});
+export const erfinv: UnaryOp = mathOp({
+  name: 'erfinv',
+  doc: 'the x with erf x = y',
+  d: (g, _, y) => mul(g, mul(exp(square(y)), k(y, 1 / TWO_OVER_SQRT_PI))),
+  cost: 60,
+  samples: on([-0.9, 0.9]),
+});
+export const lgamma: UnaryOp = mathOp({
+  name: 'lgamma',
+  doc: 'ln |Γ(x)|',
+  d: (g, x) => mul(g, digamma(x)),
+  cost: 60,
+  samples: positive,
+});
+export const digamma: UnaryOp = mathOp({
+  name: 'digamma',
+  doc: 'd/dx ln Γ(x)',
+  d: (g, x) => mul(g, polygamma(x, { n: 1 })),
+  cost: 60,
+  samples: positive,
+});
 
 interface PolygammaAttrs {
   readonly n: number;
@@ -504,7 +560,8 @@ function floatOnly(op: string, d: DType): DType {
 // ---- rounding --------------------------------------------------------------------------------------------------
 
 const roundings = on([-2.9, 2.9], [-2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5], { flat: [0] });
-const rounding = (name: 'floor' | 'ceil' | 'trunc' | 'round', doc: string): UnaryOp =>
+type Described<N extends string> = { readonly name: N; readonly doc: string };
+const rounding = ({ name, doc }: Described<'floor' | 'ceil' | 'trunc' | 'round'>): UnaryOp =>
   unary({
     name,
     doc,
@@ -515,10 +572,10 @@ const rounding = (name: 'floor' | 'ceil' | 'trunc' | 'round', doc: string): Unar
     d: [g => mul(g, k(g, 0))],
     samples: roundings,
   });
-export const floor: UnaryOp = rounding('floor', 'the largest integer ≤ x');
-export const ceil: UnaryOp = rounding('ceil', 'the smallest integer ≥ x');
-export const trunc: UnaryOp = rounding('trunc', 'x without its fraction');
-export const round: UnaryOp = rounding('round', 'the nearest integer, half to even');
+export const floor: UnaryOp = rounding({ name: 'floor', doc: 'the largest integer ≤ x' });
+export const ceil: UnaryOp = rounding({ name: 'ceil', doc: 'the smallest integer ≥ x' });
+export const trunc: UnaryOp = rounding({ name: 'trunc', doc: 'x without its fraction' });
+export const round: UnaryOp = rounding({ name: 'round', doc: 'the nearest integer, half to even' });
 
 // ---- activations with a kernel of one instruction or a rule worth writing ------------------------------------------
 
@@ -761,7 +818,7 @@ export const copysign: BinaryOp = binary({
 
 // ---- comparison, logic, bits -----------------------------------------------------------------------------------
 
-const comparison = (name: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', doc: string): BinaryOp =>
+const comparison = ({ name, doc }: Described<'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge'>): BinaryOp =>
   binary({
     name,
     doc,
@@ -770,12 +827,12 @@ const comparison = (name: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', doc: string):
       a!.type === 'b' ? m[name](m.convert(a!, 'i32'), m.convert(b!, 'i32')) : m[name](a!, b!),
     samples: pairs(),
   });
-export const eq: BinaryOp = comparison('eq', 'a = b');
-export const ne: BinaryOp = comparison('ne', 'a ≠ b');
-export const lt: BinaryOp = comparison('lt', 'a < b');
-export const le: BinaryOp = comparison('le', 'a ≤ b');
-export const gt: BinaryOp = comparison('gt', 'a > b');
-export const ge: BinaryOp = comparison('ge', 'a ≥ b');
+export const eq: BinaryOp = comparison({ name: 'eq', doc: 'a = b' });
+export const ne: BinaryOp = comparison({ name: 'ne', doc: 'a ≠ b' });
+export const lt: BinaryOp = comparison({ name: 'lt', doc: 'a < b' });
+export const le: BinaryOp = comparison({ name: 'le', doc: 'a ≤ b' });
+export const gt: BinaryOp = comparison({ name: 'gt', doc: 'a > b' });
+export const ge: BinaryOp = comparison({ name: 'ge', doc: 'a ≥ b' });
 
 const bools =
   (n: number): (() => Sample[]) =>
@@ -800,7 +857,11 @@ export const logicalNot: UnaryOp = unary({
   scalar: ([x]) => m.not(x!),
   samples: bools(1),
 });
-const bits = (name: string, doc: string, body: (a: E, b: E) => E, samples: () => Sample[]): BinaryOp =>
+interface BitsSpec extends Described<string> {
+  readonly body: (a: E, b: E) => E;
+  readonly samples: () => Sample[];
+}
+const bits = ({ name, doc, body, samples }: BitsSpec): BinaryOp =>
   binary({
     name,
     doc,
@@ -809,9 +870,24 @@ const bits = (name: string, doc: string, body: (a: E, b: E) => E, samples: () =>
     samples,
     errors: badDType(name, ['float32', 'float32'], 'it takes an integer or bool dtype, got float32'),
   });
-export const logicalAnd: BinaryOp = bits('logicalAnd', 'a and b, of bools', m.and, bools(2));
-export const logicalOr: BinaryOp = bits('logicalOr', 'a or b, of bools', m.or, bools(2));
-export const logicalXor: BinaryOp = bits('logicalXor', 'a or b but not both, of bools', m.xor, bools(2));
+export const logicalAnd: BinaryOp = bits({
+  name: 'logicalAnd',
+  doc: 'a and b, of bools',
+  body: m.and,
+  samples: bools(2),
+});
+export const logicalOr: BinaryOp = bits({
+  name: 'logicalOr',
+  doc: 'a or b, of bools',
+  body: m.or,
+  samples: bools(2),
+});
+export const logicalXor: BinaryOp = bits({
+  name: 'logicalXor',
+  doc: 'a or b but not both, of bools',
+  body: m.xor,
+  samples: bools(2),
+});
 export const bitwiseNot: UnaryOp = unary({
   name: 'bitwiseNot',
   doc: 'every bit of x turned',
@@ -820,16 +896,36 @@ export const bitwiseNot: UnaryOp = unary({
   samples: ints(1),
   errors: badDType('bitwiseNot', ['float32'], 'it takes an integer or bool dtype, got float32'),
 });
-export const bitwiseAnd: BinaryOp = bits('bitwiseAnd', 'the bits set in both', m.and, ints(2));
-export const bitwiseOr: BinaryOp = bits('bitwiseOr', 'the bits set in either', m.or, ints(2));
-export const bitwiseXor: BinaryOp = bits('bitwiseXor', 'the bits set in one of them', m.xor, ints(2));
-export const bitwiseLeftShift: BinaryOp = bits('bitwiseLeftShift', 'a · 2ᵇ on bits', m.shl, ints(2));
-export const bitwiseRightShift: BinaryOp = bits(
-  'bitwiseRightShift',
-  'a / 2ᵇ on bits, keeping the sign',
-  m.shr,
-  ints(2),
-);
+export const bitwiseAnd: BinaryOp = bits({
+  name: 'bitwiseAnd',
+  doc: 'the bits set in both',
+  body: m.and,
+  samples: ints(2),
+});
+export const bitwiseOr: BinaryOp = bits({
+  name: 'bitwiseOr',
+  doc: 'the bits set in either',
+  body: m.or,
+  samples: ints(2),
+});
+export const bitwiseXor: BinaryOp = bits({
+  name: 'bitwiseXor',
+  doc: 'the bits set in one of them',
+  body: m.xor,
+  samples: ints(2),
+});
+export const bitwiseLeftShift: BinaryOp = bits({
+  name: 'bitwiseLeftShift',
+  doc: 'a · 2ᵇ on bits',
+  body: m.shl,
+  samples: ints(2),
+});
+export const bitwiseRightShift: BinaryOp = bits({
+  name: 'bitwiseRightShift',
+  doc: 'a / 2ᵇ on bits, keeping the sign',
+  body: m.shr,
+  samples: ints(2),
+});
 
 export const where: TernaryOp = ternary({
   name: 'where',

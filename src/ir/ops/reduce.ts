@@ -437,18 +437,18 @@ function zeroFirst(x: Node, dim: number, reverse: boolean): Node {
   return pad(rest, lo, hi, 0);
 }
 
-const positional = (name: string, doc: string, fold: Fold): ScanOp =>
+const positional = ({ name, doc, fold }: { name: string; doc: string; fold: Fold }): ScanOp =>
   scan({ name, doc, fold: { ...fold, merge: null }, dtype: () => 'int64' });
-export const cummaxIndices: ScanOp = positional(
-  'cummaxIndices',
-  'position of the running maximum; the last on a tie, as in PyTorch',
-  arg('cummax', (x, best) => m.lt(best, x), FOLD_MAX, true),
-);
-export const cumminIndices: ScanOp = positional(
-  'cumminIndices',
-  'position of the running minimum; the last on a tie, as in PyTorch',
-  arg('cummin', (x, best) => m.lt(x, best), FOLD_MIN, true),
-);
+export const cummaxIndices: ScanOp = positional({
+  name: 'cummaxIndices',
+  doc: 'position of the running maximum; the last on a tie, as in PyTorch',
+  fold: arg('cummax', (x, best) => m.lt(best, x), FOLD_MAX, true),
+});
+export const cumminIndices: ScanOp = positional({
+  name: 'cumminIndices',
+  doc: 'position of the running minimum; the last on a tie, as in PyTorch',
+  fold: arg('cummin', (x, best) => m.lt(x, best), FOLD_MIN, true),
+});
 
 const linearScanDef: OpDef<ScanAttrs> = defineOp<ScanAttrs>({
   name: 'linearScan',
