@@ -1,7 +1,19 @@
 // One minified file for pages without a bundler: what dist/tenon.js is and what the size check weighs.
 
 import { type OutputChunk, type Plugin, rolldown } from 'rolldown';
+import { minifySync } from 'rolldown/utils';
 import { RECORDS, withoutTestData } from './lean-records.ts';
+
+/** A program that travels as text. */
+const PROGRAM = /\/\* js \*\/ `([^`]*)`/;
+/** Such programs minified; the names that they declare stay. */
+const withSmallPrograms = (code: string): string =>
+  code.replace(PROGRAM, (_, program: string) =>
+    JSON.stringify(minifySync('program.js', program, { mangle: { toplevel: false } }).code),
+  );
+
+/** Errors and the print of a model show the names of classes. */
+const keepNames = { class: true, function: false };
 
 /** The code behind `entry`, or `contents` in the place of that file, with what it loads on demand or without. */
 export async function oneFile(
@@ -18,10 +30,7 @@ export async function oneFile(
         : null;
     },
     load: id => (id === entry && contents !== undefined ? contents : null),
-    transform: {
-      filter: { id: RECORDS },
-      handler: code => withoutTestData(code),
-    },
+    transform: (code, id) => (RECORDS.test(id) ? withoutTestData(code) : withSmallPrograms(code)),
   };
   const bundle = await rolldown({
     input: entry,
@@ -31,7 +40,7 @@ export async function oneFile(
   });
   const { output } = await bundle.generate({
     format: 'esm',
-    minify: true,
+    minify: { compress: { keepNames }, mangle: { keepNames } },
     codeSplitting: false,
     comments: false,
   });

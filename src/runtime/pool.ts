@@ -58,7 +58,7 @@ const SPINS = 400_000;
  * What a worker runs: self-contained, since it travels as text. It serves jobs, compiles new modules when the sequence
  * number in shared memory has moved, and sleeps when nothing comes.
  */
-const WORKER = `
+const WORKER = /* js */ `
 const serve = ({ memory, runtime, names, C, spins }, sgemm) => {
   const at = i => i >> 2;
   let words = new Int32Array(memory.buffer);

@@ -1,7 +1,8 @@
-// What bundles leave out of op records: nothing but the data of tests and docs.
-
+// The page file: what it leaves out of op records is nothing but the data of tests and docs; names of classes stay.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { withoutTestData } from '../../scripts/lean-records.ts';
 
@@ -51,4 +52,15 @@ it('leaves no test data in the page file', () => {
     'WASM memory in MB',
   ];
   expect(texts.filter(text => page.includes(text))).toEqual([]);
+});
+
+it('keeps the names of classes in the page file', () => {
+  const page = pathToFileURL(join(import.meta.dirname, '../../dist/tenon.js')).href;
+  const code = `
+    const { nn, ones } = await import('${page}');
+    console.log(String(new nn.Linear(2, 3)));
+    try { ones([2]).add(ones([3])); } catch (e) { console.log(e.name); }
+    process.exit();`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+  expect(stdout).toBe('Linear(in_features=2, out_features=3, bias=True)\nShapeError\n');
 });
