@@ -15,6 +15,7 @@ import { inspect } from './inspect.ts';
 import { type Language, systemLanguage } from './language.ts';
 import { missions } from './missions.ts';
 import { predict } from './predict.ts';
+import { see } from './see.ts';
 import { sweep } from './sweep.ts';
 import { columns, makeTerminal, type Terminal } from './terminal.ts';
 import { train } from './train.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly Command[] = [
   train,
   evaluation,
   predict,
+  see,
   generation,
   sweep,
   compare,

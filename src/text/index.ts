@@ -59,7 +59,6 @@ export {
   type RecurrentLMOptions,
   type RecurrentState,
 } from './models/recurrent-lm.ts';
-export { RecurrentNet, type RecurrentNetOptions, startKeeping } from './models/recurrent-net.ts';
 export {
   BiLSTMClassifier,
   MambaClassifier,

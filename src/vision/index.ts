@@ -25,6 +25,7 @@ export {
 export { ImageFolder, type ImageFolderOptions, imageFolders } from './datasets/image-folder.ts';
 export { MemorySource } from './datasets/memory-source.ts';
 export { BoundingBoxes, type BoxFormat, Image, Mask } from './image.ts';
+export { type Mistake, type Mistakes, mistakes } from './mistakes.ts';
 export * as models from './models.ts';
 export {
   featureMaps,
@@ -33,5 +34,15 @@ export {
   type ReceptiveField,
   receptiveField,
   saliency,
+  type WindowLayer,
+  windowLayers,
 } from './seeing.ts';
 export * as transforms from './transforms.ts';
+export {
+  interpolateSteps,
+  type PoolStepsOptions,
+  poolSteps,
+  type Rows,
+  type Tap,
+  type WindowStep,
+} from './windows.ts';

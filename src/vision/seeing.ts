@@ -2,7 +2,7 @@
 // In: a model and a picture. Out: plain tensors and numbers. Not its job: drawing (viz).
 
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
-import { type Layer, type Module, observeCalls } from '../nn/index.ts';
+import { AvgPool2d, Conv2d, type Layer, MaxPool2d, type Module, observeCalls } from '../nn/index.ts';
 import { grad } from '../tensor/autograd.ts';
 import { noGrad } from '../tensor/modes.ts';
 import { isTensor } from '../tensor/operand.ts';
@@ -118,18 +118,75 @@ export function receptiveField(
   }
   return { size, stride: jump };
 }
-/** The same, measured: rows and columns of x with a gradient from the middle place of the output, (N, C, H, W) in and out. */
+/** A layer with a window, as a model calls it. */
+export interface WindowLayer {
+  readonly name: string;
+  readonly kind: string;
+  readonly kernelSize: number;
+  readonly stride: number;
+  readonly dilation: number;
+}
+type Side = number | readonly number[];
+interface Strides {
+  readonly stride?: Side | null;
+  readonly dilation?: Side;
+}
+/**
+ * The convolutions and poolings that the model calls with x, in order: what `receptiveField` takes of a model without
+ * branches. Errors: windows that are not square.
+ */
+export function windowLayers(model: Layer, x: Tensor): WindowLayer[] {
+  const names = new Map(model.namedModules().map(([name, m]) => [m, name]));
+  const found: WindowLayer[] = [];
+  const square = (m: Module, v: Side): number => {
+    const list = typeof v === 'number' ? [v] : v;
+    if (list.some(n => n !== list[0]))
+      throw new ValueError(
+        'windowLayers',
+        'windows must be square',
+        `${m}`,
+        'measureReceptiveField measures',
+      );
+    return list[0]!;
+  };
+  noGrad(() =>
+    watch(model, x, m => {
+      const pools = m instanceof MaxPool2d || m instanceof AvgPool2d;
+      if (!(pools || m instanceof Conv2d)) return;
+      const { stride, dilation }: Strides = pools ? m.options : m;
+      found.push({
+        name: names.get(m)!,
+        kind: m.constructor.name,
+        kernelSize: square(m, m.kernelSize),
+        stride: square(m, stride ?? m.kernelSize),
+        dilation: square(m, dilation ?? 1),
+      });
+    }),
+  );
+  return found;
+}
+/**
+ * The same, measured: rows and columns of x with a gradient from the middle place of the output, (N, C, H, W) in and out;
+ * `path`: of the maps that the module there gives. Pooling of maxima and ReLU let some gradients pass only: several
+ * random pictures in x see all.
+ */
 export async function measureReceptiveField(
   model: Layer,
   x: Tensor,
+  path?: string,
 ): Promise<{ readonly height: number; readonly width: number }> {
   const input = x.detach().clone().requiresGrad_();
-  const y = watch(model, input, () => {});
-  if (y.ndim !== 4)
+  const target = path === undefined ? null : model.getSubmodule(path);
+  let inner: Tensor | null = null;
+  const outer = watch(model, input, (m, y) => {
+    if (m === target) inner = y;
+  });
+  const y = target === null ? outer : (inner as Tensor | null);
+  if (y?.ndim !== 4)
     throw new ShapeError(
       'measureReceptiveField',
-      'the model must give maps (N, C, h, w)',
-      showShape(y.shape),
+      `the ${path === undefined ? 'model' : `module '${path}'`} must give maps (N, C, h, w)`,
+      y === null ? 'no call' : showShape(y.shape),
       '',
     );
   const [h, w] = [y.shape[2]! >> 1, y.shape[3]! >> 1];

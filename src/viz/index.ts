@@ -1,8 +1,17 @@
 // tenon/viz: data to SVG text, without a framework and without a DOM.
 
+export {
+  type Block,
+  type BlockArrow,
+  type BlockChartOptions,
+  type BlockPanel,
+  blockChart,
+} from './blocks.ts';
 export { type Axis, chart, type FigureOptions, figure, type Panel } from './chart.ts';
 export { diverging, mix } from './color.ts';
 export { type Contour, contours, type Grid, type Point } from './contour.ts';
+export { type FieldChartOptions, fieldChart } from './fields.ts';
+export { type HeatOptions, type HeatScale, heatOverlay, heatPixels } from './heat.ts';
 export {
   type BandsOptions,
   bands,
@@ -24,4 +33,6 @@ export { type PictureGridOptions, type PictureRow, pictureGrid } from './picture
 export { type Pixels, pngBytes } from './png.ts';
 export { type NamedPoint, type PointMapOptions, pointMap } from './points.ts';
 export { formatTick, formatValue, type Interval, linearScale, logScale, type Scale } from './scale.ts';
+export { type TableColumn, type TableOptions, tableChart } from './table.ts';
 export { seriesColor, THEME } from './theme.ts';
+export { type WindowChartOptions, type WindowFrame, windowChart } from './windows.ts';

@@ -2,7 +2,7 @@
 // In: pixels and names. Out: an SVG string.
 
 import { dataAddress, type Pixels } from './png.ts';
-import { el, picture, text, textWidth } from './svg.ts';
+import { el, headWidth, picture, text, textWidth } from './svg.ts';
 import { THEME } from './theme.ts';
 
 export interface PictureRow {
@@ -29,7 +29,7 @@ export function pictureGrid({ title, subtitle, rows, side = 56 }: PictureGridOpt
   const step = side + GAP + (captions ? 14 : 0);
   const top = subtitle === undefined ? 52 : 76;
   const most = Math.max(...rows.map(r => r.pictures.length));
-  const width = Math.max(left + most * (side + GAP) + EDGE, EDGE * 2 + textWidth(title, THEME.size.title));
+  const width = Math.max(left + most * (side + GAP) + EDGE, 2 * EDGE + headWidth(title, subtitle));
   return picture(
     width,
     top + rows.length * step + EDGE - GAP,

@@ -62,6 +62,10 @@ export function textWidth(words: string, size: number): number {
   return em * size;
 }
 
+/** How wide the head of a picture is. */
+export const headWidth = (title: string, subtitle = ''): number =>
+  Math.max(textWidth(title, THEME.size.title), textWidth(subtitle, THEME.size.subtitle));
+
 /** `M x y L …` through the points, closed with `Z` where asked. */
 export function path(points: readonly (readonly [number, number])[], closed = false): string {
   let d = '';

@@ -40,6 +40,7 @@ describe('help and mistakes', () => {
     'train',
     'eval',
     'predict',
+    'see',
     'generate',
     'sweep',
     'compare',

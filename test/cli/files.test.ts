@@ -78,6 +78,14 @@ describe('convert', () => {
   });
 });
 
+it('see says which recipes have pictures, and that weights are missing', () => {
+  expect(tenon('see').err).toContain('a recipe is needed');
+  expect(tenon('see', 'circle').err).toContain('circle has no network of pictures');
+  expect(tenon('see', 'cifar100-resnet20', '--weights', 'nowhere.safetensors').err).toContain(
+    'nowhere.safetensors must be readable',
+  );
+});
+
 describe('predict', () => {
   it('names what it needs', () => {
     expect(tenon('predict', 'mnist-mlp').err).toContain('a recipe and at least one input');

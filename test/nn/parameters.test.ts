@@ -154,8 +154,13 @@ test('a summary has shapes, parameters and multiply-accumulates, and computes no
   expect(net.modules().map(m => m.training)).toEqual([true, true, false, true, true, true]);
   net.at(0).requiresGrad_(false);
   const text = `${nn.summary(net, [2, 1, 28, 28])}`.split('\n');
-  expect(text.at(-1)).toBe('parameters 11,938, trainable 11,782, MACs 258,720');
-  expect(text[3]).toBe('  0: Conv2d       (2, 6, 28, 28)         156  235,200');
+  const kept = [9408, 9408, 2352, 2352, 20].map(n => 4 * n);
+  expect(s.rows.map(r => r.activationBytes)).toEqual([kept.reduce((a, b) => a + b), ...kept]);
+  // Running mean and variance (float32), and the count of batches (int64).
+  expect(s.stateBytes).toBe(4 * 11_938 + 2 * 4 * 6 + 8);
+  expect(text.at(-2)).toBe('parameters 11,938, trainable 11,782, MACs 258,720');
+  expect(text.at(-1)).toBe('bytes: parameters and buffers 47,808, outputs 94,160');
+  expect(text[3]).toBe('  0: Conv2d       (2, 6, 28, 28)         156  235,200     37,632');
   expect(numbers((net.at(1) as nn.BatchNorm2d).running_mean!)).toEqual([0, 0, 0, 0, 0, 0]);
 });
 

@@ -1,14 +1,19 @@
 // What a network sees, where the answer is known in closed form.
 
 import { describe, expect, test } from 'vitest';
-import { nn, noGrad, randn, type Tensor } from '../../src/index.ts';
+import { nn, noGrad, randn, type Tensor, tensor } from '../../src/index.ts';
 import {
   featureMaps,
   gradCam,
+  Image,
+  ImageDataset,
   measureReceptiveField,
+  mistakes,
   models,
   receptiveField,
   saliency,
+  transforms,
+  windowLayers,
 } from '../../src/vision/index.ts';
 
 const apart = async (a: Tensor, b: Tensor): Promise<number> => {
@@ -85,4 +90,60 @@ test('what cannot be seen is an error that says why', () => {
   expect(() => saliency(net, x, { classes: [1, 2] })).toThrow(
     'saliency: one class for each of the 1 pictures, got [1, 2]',
   );
+});
+
+describe('the layers of a network as windows', () => {
+  test('windowLayers lists them in order; the field grows as the books say, and as gradients show', async () => {
+    const net = new models.LeNet5();
+    const layers = windowLayers(net, randn([1, 1, 28, 28]));
+    expect(layers.map(l => [l.kind, l.kernelSize, l.stride])).toEqual([
+      ['Conv2d', 5, 1],
+      ['MaxPool2d', 2, 2],
+      ['Conv2d', 5, 1],
+      ['MaxPool2d', 2, 2],
+    ]);
+    const sizes = layers.map((_, i) => receptiveField(layers.slice(0, i + 1)).size);
+    expect(sizes).toEqual([5, 6, 14, 16]);
+    for (const [i, l] of layers.entries()) {
+      const seen = await measureReceptiveField(net, randn([64, 1, 28, 28]), l.name);
+      expect([l.name, seen.height, seen.width]).toEqual([l.name, sizes[i], sizes[i]]);
+    }
+  });
+  test('a layer without maps is an error', async () => {
+    const net = models.resnet20();
+    await expect(measureReceptiveField(net, randn([1, 3, 8, 8]), 'linear')).rejects.toThrow(
+      "measureReceptiveField: the module 'linear' must give maps (N, C, h, w), got (1, 10)",
+    );
+  });
+});
+
+test('mistakes names the pictures that were taken for another class, the surest first', async () => {
+  // Brightness decides: class 1 from half on. Two of five pictures are told wrongly.
+  const shades = [0, 255, 200, 100, 255];
+  const targets = [0, 1, 0, 1, 1];
+  const set = new ImageDataset(
+    {
+      length: 5,
+      classes: ['dark', 'light'],
+      targets: Int32Array.from(targets),
+      image: i => new Image(new Uint8Array([shades[i]!]), 1, 1, 1),
+      title: i => `shade-${i}.png`,
+    },
+    new transforms.ToTensor(),
+  ) as ImageDataset<Tensor>;
+  const net = new nn.Sequential(new nn.Flatten(), new nn.Linear(1, 2));
+  net.loadStateDict({ '1.weight': tensor([[-4], [4]]), '1.bias': tensor([2, -2]) });
+  const m = await mistakes(net, set, { batchSize: 2 });
+  expect(m.matrix).toEqual([
+    [1, 1],
+    [1, 2],
+  ]);
+  expect(m.accuracy).toBeCloseTo(0.6);
+  expect(m.mistakes.map(w => [w.title, w.truth, w.predicted])).toEqual([
+    ['shade-2.png', 0, 1],
+    ['shade-3.png', 1, 0],
+  ]);
+  // softmax of (−4v + 2, 4v − 2) at v = 200/255
+  expect(m.mistakes[0]!.probability).toBeCloseTo(1 / (1 + Math.exp(-(8 * (200 / 255) - 4))), 5);
+  expect(net.training).toBe(true);
 });

@@ -24,19 +24,8 @@ import {
   rule,
 } from '../../src/viz/index.ts';
 import { niceInterval } from '../../src/viz/scale.ts';
+import { checkXml } from './xml.ts';
 
-/** Throws where tags are not closed in order, or an attribute holds a bare sign. */
-function checkXml(svg: string): void {
-  const open: string[] = [];
-  const rest = svg.replace(/<(\/?)([a-z]+)((?: [a-z-]+="[^"<>]*")*)(\/?)>/gi, (_, close, name, _a, empty) => {
-    if (close) expect(open.pop()).toBe(name);
-    else if (!empty) open.push(name);
-    return '';
-  });
-  expect(open).toEqual([]);
-  expect(rest).not.toMatch(/[<>]/);
-  expect(svg).not.toMatch(/NaN|undefined|Infinity/);
-}
 const count = (svg: string, tag: string): number => svg.split(`<${tag} `).length - 1;
 
 describe('scales', () => {

@@ -24,12 +24,15 @@ import {
   type ImageDataset,
   mnistImages,
   models,
+  readImage,
   transforms as T,
 } from '../../vision/index.ts';
 import { pictureGrid } from '../../viz/index.ts';
+import { UsageError } from '../command.ts';
 import type { Language, Words } from '../language.ts';
 import { confusionPicture, trainingPicture } from './curves.ts';
 import { loss, measure, measureClasses, mostConfused } from './measure.ts';
+import { netPictures } from './net-pictures.ts';
 import { count, defineRecipe, notNegative, oneOf, percent, positive, type Recipe } from './recipe.ts';
 
 /** Classes up to which a confusion matrix can be read. */
@@ -64,11 +67,9 @@ function pipelines(task: NetTask, augment: boolean): { train: T.AnyTransform; te
 }
 
 function netRecipe(task: NetTask): Recipe {
-  const testLoader = async () =>
-    new DataLoader(
-      (await task.load({ split: 'test', transform: pipelines(task, false).test })) as ImageDataset<Tensor>,
-      { batchSize: 250 },
-    );
+  const testImages = async () =>
+    (await task.load({ split: 'test', transform: pipelines(task, false).test })) as ImageDataset<Tensor>;
+  const testLoader = async () => new DataLoader(await testImages(), { batchSize: 250 });
   return defineRecipe({
     name: task.name,
     about: task.about,
@@ -129,8 +130,37 @@ function netRecipe(task: NetTask): Recipe {
     trained: {
       build: task.build,
       evaluate: async model => measure(model, await testLoader()),
+      see: async (model, inputs, { language }) => {
+        const test = await testImages();
+        const seen = [];
+        for (const name of inputs.length > 0 ? inputs : FIRST)
+          seen.push({ name, ...(await pictureOf(task, test, name)) });
+        return netPictures(model as Layer, seen, test, { ...task, language });
+      },
     },
   });
+}
+
+/** Pictures of the test set that are shown where none are named. */
+const FIRST = ['test:0', 'test:1', 'test:2', 'test:3'];
+/** A picture file, or a picture of the test set (`test:17`), and how the model takes it: (1, C, H, W). */
+async function pictureOf(
+  task: NetTask,
+  test: ImageDataset<Tensor>,
+  name: string,
+): Promise<{ image: Image; x: Tensor }> {
+  const place = /^test:(\d+)$/.exec(name);
+  const plain = test.withTransform(null);
+  const load = async (): Promise<Image> => {
+    const [first] = await plain.get(0);
+    const image = await readImage(name, { channels: first.channels as 1 | 3 });
+    return new T.Resize([first.height, first.width])(image);
+  };
+  if (place !== null && Number(place[1]) >= test.length)
+    throw new UsageError(`see: the test set has pictures 0 … ${test.length - 1}, got '${name}'`);
+  const image = place === null ? await load() : (await plain.get(Number(place[1])))[0];
+  const x = pipelines(task, false).test(image) as unknown as Tensor;
+  return { image, x: x.unsqueeze(0) };
 }
 
 /** A few training pictures, and what augmentation makes of each. */

@@ -96,6 +96,8 @@ export interface Trained<S extends Settings = Settings> {
     inputs: readonly string[],
     run: Use<S>,
   ): Promise<readonly (readonly [string, string])[]>;
+  /** Pictures of what the model has learnt and does with inputs of the command line: SVG texts by file name. */
+  see?(model: Module, inputs: readonly string[], run: Use<S>): Promise<Readonly<Record<string, string>>>;
   /** The model as one that writes: for `tenon generate`. */
   writer?(model: Module, run: Use<S>): Writer;
 }
