@@ -85,7 +85,7 @@ M9 2-32-16-2 on rings | learn/missions: %s: median test accuracy of 5 seeds >= %
 M10 784-256-128-10 on MNIST | recipe mnist-mlp
 M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
-M13 one switch RNN, GRU, LSTM | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
+M13 one switch RNN, GRU, LSTM | learn/memory: RecurrentNet | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
 M14 GRU and LSTM | nn/recurrent: a layer is its cell, step by step
 M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | text/tagger: tags that hang on both neighbours are found in 99 %
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | vision/models: outputs with the same weights are PyTorch's
@@ -333,8 +333,8 @@ errata 39 He for tanh | recipe init-tanh | owed course: cards of mistakes
 errata 40 runs A, B, C | recipe momentum-abc | owed course: cards of mistakes
 errata 41 a ridge along x₁ + x₂ = 1 | learn/numbers: XOR by the feature … | owed course: cards of mistakes
 errata 42 history after 2012 | owed course: cards of mistakes
-errata 43 parity is hard as stated | owed sequences: parity | owed course: cards of mistakes
-errata 44 gates, not names, remember | owed sequences: recall | owed course: cards of mistakes
+errata 43 parity is hard as stated | learn/memory: as it is stated, with labels at the end only, is not learned | recipe parity | owed course: cards of mistakes
+errata 44 gates, not names, remember | learn/memory: recall: first weights that keep the state remember, the usual ones of gates do not | recipe recall | owed course: cards of mistakes
 errata 45 the gradient rises before it falls | learn/numbers: h_T = wᵀ: … | owed course: cards of mistakes
 errata 46 optimizers per layer exist | optim/state: each layer can have an optimizer of its own | owed course: cards of mistakes
 errata 47 ⌊(H + 2p − k)/s⌋ + 1 | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed course: cards of mistakes
@@ -365,8 +365,8 @@ E17 MLP on MNIST | recipe mnist-mlp
 E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV
 E19 momentum, rate, shuffling | recipe momentum-abc | learn/recipes: $recipe: a run is within the band, the one without $ingredient outside | recipe shuffling
 E20 first weights and rates on MNIST | recipe init-tanh | recipe lr-policy
-E21 parity | owed sequences: parity
-E22 RNN, GRU, LSTM: speed and memory | recipe race | owed sequences: recall
+E21 parity | learn/memory: parity | recipe parity-steps | recipe parity-curriculum
+E22 RNN, GRU, LSTM: speed and memory | recipe race | recipe recall | recipe copy | recipe adding
 E23 vanishing by depth and five cures | recipe vanishing
 E24 ADALINE: scaled or not, online or batch | learn/classic: features on scales 1 and 1000: … | learn/classic: online and batch end at the same line; … | recipe adaline
 E25 dropout and L2 | recipe dropout-l2
@@ -399,8 +399,8 @@ gates count | owed course: questions
 3.2 | learn/formulas: scalar net … | owed course: questions
 3.3 | learn/formulas: scalar tanh RNN … | owed course: questions
 3.4 | learn/numbers: h_T = wᵀ: … | owed course: questions
-4.1 | owed sequences: parity | owed course: questions
-4.2 | owed sequences: recall | owed course: questions
+4.1 | learn/memory: parity | recipe parity | owed course: questions
+4.2 | learn/memory: recall: first weights that keep the state remember, the usual ones of gates do not | recipe recall | owed course: questions
 checklist | owed course: questions
 6 learning goals | owed course: questions
 derive ŷ−y | learn/formulas: softmax with cross-entropy: … | owed course: questions

@@ -115,6 +115,7 @@ export function sameValue(a: unknown, b: unknown): boolean {
     return true;
   }
   if (a !== null && b !== null && typeof a === 'object' && typeof b === 'object') {
+    if ('sameAs' in a) return (a as { sameAs(o: unknown): boolean }).sameAs(b);
     if (Object.getPrototypeOf(a) !== Object.prototype) return false;
     const x = a as Record<string, unknown>;
     const y = b as Record<string, unknown>;

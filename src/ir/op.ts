@@ -21,6 +21,8 @@ export type Kind =
   | 'scan'
   | 'join'
   | 'host'
+  | 'steps'
+  | 'part'
   | 'composite';
 
 /** A typed array with its shape, as host ops and the reference see values. */

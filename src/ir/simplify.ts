@@ -8,7 +8,7 @@ import type { Node } from './node.ts';
 import { build } from './op.ts';
 import { joinProducts } from './ops/contract.ts';
 import { add, argOf, cast, castDef, constant, constValue, isConst } from './ops/elementwise.ts';
-import { cat, joinPads, narrow, reshape } from './ops/movement.ts';
+import { cat, joinPads, narrow, reshape, rowsLater } from './ops/movement.ts';
 import { countOf, type ReduceAttrs } from './ops/reduce.ts';
 import { type Rule, rewrite, type Trace } from './rewrite.ts';
 import { withExprs } from './scalar.ts';
@@ -40,14 +40,21 @@ const canonicalize: Rule[] = [
     if (!n.op.relabels) return null;
     const [x] = n.src as [Node];
     if (sameShape(x.shape, n.shape)) return x;
-    return x.op.relabels && x.value === null ? reshape(x.src[0]!, n.shape) : null;
+    return x.op.relabels && x.value === null ? reshape(x.src[0]!, n.shape) : rowsLater(x, n.shape);
   },
   n => {
     if (n.op !== add.def) return null;
     const [a, b] = n.src as [Node, Node];
-    return joinPads(a, b) ?? joinProducts(a, b);
+    return joinPads(a, b) ?? joinProducts(a, b) ?? joinFurther(a, b);
   },
 ];
+/** x + y + z where z is the neighbour of x or of y, but they are none of each other. */
+function joinFurther(a: Node, z: Node): Node | null {
+  if (a.op !== add.def || a.value !== null) return null;
+  const [x, y] = a.src as [Node, Node];
+  const [xz, yz] = [joinPads(x, z), joinPads(y, z)];
+  return xz !== null ? add(xz, y) : yz !== null ? add(x, yz) : null;
+}
 const widens = (from: Node, to: Node): boolean => {
   const a = DTYPES[from.dtype];
   const b = DTYPES[to.dtype];

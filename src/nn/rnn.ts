@@ -4,6 +4,7 @@
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { tensor, zeros } from '../tensor/create.ts';
 import { cat, stack } from '../tensor/movement.ts';
+import { runSteps } from '../tensor/steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { dropout } from './functional/dropout.ts';
 import { linear } from './functional/linear.ts';
@@ -327,20 +328,26 @@ abstract class Recurrent extends Module {
       hr: own[`weight_hr_${name}`] ?? null,
     };
     const T = x.shape[0]!;
-    const outputs = new Array<Tensor>(T);
-    let state: State = start;
-    for (let k = 0; k < T; k++) {
-      const t = backward ? T - 1 - k : k;
-      let next = this.step(input.select(0, t), state, w);
-      if (lengths?.some(n => t >= n)) {
-        const going = tensor(lengths.map(n => [t < n]));
-        const before = state;
-        next = next.map((s, i) => s.where(going, before[i]!));
-      }
-      state = next;
-      outputs[t] = state[0]!;
-    }
-    return { output: T === 0 ? input.narrow(2, 0, start[0]!.shape[1]!) : stack(outputs), state };
+    if (T === 0) return { output: input.narrow(2, 0, start[0]!.shape[1]!), state: start };
+    // A sequence that is over keeps its state.
+    const going =
+      lengths === null
+        ? null
+        : tensor(
+            Array.from({ length: T }, (_, t) => lengths.map(n => [t < n])),
+            { device: x.device },
+          ); // (T, N, 1)
+    const [state, output] = runSteps(
+      (before: State, [part, on]: readonly Tensor[]): [State, Tensor] => {
+        const next = this.step(part!, before, w);
+        const kept = on === undefined ? next : next.map((s, i) => s.where(on, before[i]!));
+        return [kept, kept[0]!];
+      },
+      start,
+      going === null ? [input] : [input, going],
+      { length: T, reverse: backward },
+    );
+    return { output, state };
   }
   override extraRepr(): string {
     const parts = [`${this.inputSize}, ${this.hiddenSize}`];

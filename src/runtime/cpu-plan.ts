@@ -2,56 +2,23 @@
 // In: a program spec. Out: an Executable. Not its job: buffers' policy and code storage (cpu.ts).
 
 import { type DType, readElement, typedArray, writeElement } from '../base/dtype.ts';
-import { flag } from '../base/env.ts';
-import { log } from '../base/log.ts';
-import type { LoopProgram } from '../codegen/loop.ts';
-import { lower } from '../codegen/lower.ts';
-import { emitLoops } from '../codegen/wasm.ts';
 import type { Node, Storage } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
 import type { HostScalar } from '../ir/ops/elementwise.ts';
-import { withExprs } from '../ir/scalar.ts';
-import { emitGemm, gemmLimit } from '../kernels/gemm.ts';
-import { cutRange, NS_PER_OP, type Pieces } from '../kernels/pieces.ts';
+import { gemmLimit } from '../kernels/gemm.ts';
 import { fuse } from '../schedule/fuse.ts';
-import { type HostKernel, type Kernel, nameOf, type Value, writesOf } from '../schedule/kernel.ts';
-import { type Lifetime, planArena } from '../schedule/memory.ts';
+import type { HostKernel, Value } from '../schedule/kernel.ts';
+import { planArena } from '../schedule/memory.ts';
 import { orderKernels } from '../schedule/order.ts';
 import { type CpuBuffer, Part } from './buffer.ts';
-import { COMMAND_WORDS, MAX_TASKS, TASK_WORDS } from './control.ts';
+import { COMMAND_WORDS, TASK_WORDS } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
 import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
+import { type Home, type Place, PlanCode, type Segment } from './plan-code.ts';
 import { type KernelTime, profiling } from './profile.ts';
 
 /** Results up to this size are copied to JavaScript at once. */
 const SMALL_RESULT = 16384;
-
-function piecesOf(k: Exclude<Kernel, HostKernel>, device: CpuDevice): Pieces {
-  if (k.kind === 'gemm') return emitGemm(k, device.target, device.nativeGemm);
-  const program = lower(k);
-  if (flag('DEBUG') >= 4) void showLoops(k, program);
-  const emitted = emitLoops(program, k.exprs, k.buffers.length, device.target);
-  const align = program.range >= 1024 ? 16 : 1;
-  const ns = k.work * NS_PER_OP;
-  return { pieces: [{ emitted, tasks: cutRange(program.range, ns, align), ns }], scratch: [] };
-}
-
-/** The printer is loaded on demand: its lines come after those of the step. */
-async function showLoops(k: Exclude<Kernel, HostKernel>, program: LoopProgram): Promise<void> {
-  const { printLoops } = await import('../codegen/loop-print.ts');
-  log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
-}
-
-/** Where a value lives during a run. */
-type Home =
-  | { readonly kind: 'arena'; readonly life: number }
-  | { readonly kind: 'external'; readonly index: number }
-  | { readonly kind: 'uniform'; readonly offset: number };
-
-type Segment =
-  | { readonly kind: 'run'; readonly first: number; readonly count: number; readonly ns: number }
-  | { readonly kind: 'host'; readonly kernel: HostKernel }
-  | { readonly kind: 'check' };
 
 type Result =
   /** Already in its target. */
@@ -65,13 +32,6 @@ type Result =
   | { readonly kind: 'same'; readonly root: number }
   | { readonly kind: 'empty' };
 
-interface Command {
-  readonly fn: number;
-  readonly tasks: (readonly [word: number, begin: number, end: number])[];
-  parallel: boolean;
-  readonly step: number;
-}
-
 function hostBytes(s: CpuBuffer | Part): Uint8Array {
   return s instanceof Part ? s.whole.host!.subarray(s.offset, s.offset + s.byteLength) : s.host!;
 }
@@ -80,20 +40,20 @@ export class CpuPlan implements Executable {
   readonly kernels: readonly KernelInfo[];
   readonly bytes: number;
   private readonly device: CpuDevice;
-  private readonly segments: Segment[] = [];
+  private readonly segments: readonly Segment[];
   private readonly raising: Node[] = [];
   private readonly results: Result[] = [];
   private readonly uniformAt: { offset: number; dtype: DType }[] = [];
   /** Sources, then targets, then own results: the words that hold their address, and the address they hold. */
-  private readonly external: { words: number[]; ptr: number }[] = [];
+  private readonly external: PlanCode['external'];
   private readonly staging: number[] = [];
   private readonly targetAt: number;
-  private readonly arenaWords: (readonly [word: number, life: number])[] = [];
+  private readonly arenaWords: readonly number[];
   private readonly offsets: readonly number[];
   private readonly arenaBytes: number;
   private readonly homes = new Map<Value, Home>();
   /** The kernel that each command belongs to. */
-  private readonly commandInfo: KernelInfo[] = [];
+  private readonly commandInfo: readonly KernelInfo[];
   private epoch = -1;
   private block: number;
   private readonly commandsAt: number;
@@ -117,7 +77,17 @@ export class CpuPlan implements Executable {
     const { order, direct, checkAt } = orderKernels(schedule.kernels, wanted, aliasOf);
 
     // Who lives where, and for how long.
-    const lives: Lifetime[] = [];
+    let uniformBytes = 0;
+    for (const v of values) {
+      if (v.kind !== 'uniform') continue;
+      this.homes.set(v, { kind: 'uniform', offset: uniformBytes });
+      uniformBytes += 8;
+    }
+    const code = new PlanCode(device, uniformBytes);
+    this.segments = code.segments;
+    this.external = code.external;
+    this.arenaWords = code.arenaWords;
+    this.commandInfo = code.commandInfo;
     const first = new Map<Value, number>();
     const last = new Map<Value, number>();
     order.forEach((k, step) => {
@@ -126,44 +96,35 @@ export class CpuPlan implements Executable {
         last.set(v, step);
       }
     });
-    const newLife = (bytes: number, from: number, to: number): Home => ({
-      kind: 'arena',
-      life: lives.push({ bytes: Math.max(bytes, 1), from, to }) - 1,
-    });
-    const newExternal = (): number => this.external.push({ words: [], ptr: 0 }) - 1;
     for (const n of spec.sources) {
-      newExternal();
+      code.newExternal();
       const v = valueFor(n);
       // A source without an address passes through the arena.
       this.staging.push(
         v === undefined
           ? -1
-          : lives.push({ bytes: Math.max(v.bytes, 1), from: -1, to: last.get(v) ?? -1 }) - 1,
+          : code.lives.push({ bytes: Math.max(v.bytes, 1), from: -1, to: last.get(v) ?? -1 }) - 1,
       );
     }
     this.targetAt = this.external.length;
     const targets = spec.targetOf.reduce((n, t) => Math.max(n, t + 1), 0);
-    for (let t = 0; t < targets; t++) newExternal();
+    for (let t = 0; t < targets; t++) code.newExternal();
     const rootOf = new Map<Value, number>();
     spec.roots.forEach((r, i) => {
       if (!rootOf.has(valueFor(r)!)) rootOf.set(valueFor(r)!, i);
     });
-    let uniformBytes = 0;
     for (const v of values) {
       if (v.kind === 'source') this.homes.set(v, { kind: 'external', index: sourceIndex.get(v.node)! });
-      else if (v.kind === 'uniform') {
-        this.homes.set(v, { kind: 'uniform', offset: uniformBytes });
-        uniformBytes += 8;
-      } else if (direct.has(v))
-        this.homes.set(v, { kind: 'external', index: this.targetAt + direct.get(v)! });
+      else if (v.kind === 'uniform') continue;
+      else if (direct.has(v)) this.homes.set(v, { kind: 'external', index: this.targetAt + direct.get(v)! });
       else {
         const root = rootOf.get(v);
         const large = root !== undefined && spec.targetOf[root]! < 0 && v.bytes > SMALL_RESULT;
-        if (large) this.homes.set(v, { kind: 'external', index: newExternal() });
+        if (large) this.homes.set(v, { kind: 'external', index: code.newExternal() });
         else
           this.homes.set(
             v,
-            newLife(v.bytes, first.get(v) ?? 0, root !== undefined ? order.length : (last.get(v) ?? 0)),
+            code.newLife(v.bytes, first.get(v) ?? 0, root !== undefined ? order.length : (last.get(v) ?? 0)),
           );
       }
     }
@@ -172,79 +133,15 @@ export class CpuPlan implements Executable {
     });
 
     // Code, parameters, commands.
-    const words: number[] = new Array((uniformBytes + 8) >> 2).fill(0);
-    const uniformWords: (readonly [word: number, offset: number])[] = [];
-    const point = (home: Home): void => {
-      const word = words.push(0) - 1;
-      if (home.kind === 'arena') this.arenaWords.push([word, home.life]);
-      else if (home.kind === 'external') this.external[home.index]!.words.push(word);
-      else uniformWords.push([word, home.offset]);
-    };
-    const commands: Command[] = [];
-    const infos: KernelInfo[] = [];
-    let opened = 0;
-    let ns = 0;
-    let sharedNs = 0;
-    const close = (): void => {
-      if (commands.length > opened)
-        this.segments.push({ kind: 'run', first: opened, count: commands.length - opened, ns });
-      opened = commands.length;
-      ns = 0;
-    };
-    order.forEach((k, step) => {
-      if (step === checkAt) {
-        close();
-        this.segments.push({ kind: 'check' });
-      }
-      for (const n of k.nodes) if (n.op.raises !== null) this.raising.push(n);
-      if (k.kind === 'host') {
-        close();
-        this.segments.push({ kind: 'host', kernel: k });
-        infos.push(infoOf(k));
-        return;
-      }
-      const { pieces, scratch } = piecesOf(k, device);
-      const scratchHomes = scratch.map(bytes => newLife(bytes, step, step));
-      pieces.forEach((piece, i) => {
-        const fn = device.addFunction(piece.emitted);
-        const at = words.length;
-        for (const v of k.buffers) point(this.homes.get(v)!);
-        for (const h of scratchHomes) point(h);
-        words.push(...piece.emitted.ints);
-        const tasks = piece.tasks.map(([b, e]) => [at, b, e] as const);
-        const parallel = tasks.length > 1 && !piece.emitted.mainThreadOnly;
-        if (parallel) sharedNs += piece.ns;
-        const prev = commands[commands.length - 1];
-        const joins =
-          prev !== undefined &&
-          prev.fn === fn &&
-          i === 0 &&
-          pieces.length === 1 &&
-          commands.length > opened &&
-          prev.tasks.length + tasks.length <= MAX_TASKS &&
-          independent(order, prev.step, step);
-        if (joins) {
-          const info = this.commandInfo[commands.length - 1]!;
-          info.work += k.work;
-          info.bytes += infoOf(k).bytes;
-          prev.tasks.push(...tasks);
-          prev.parallel ||= parallel;
-        } else {
-          commands.push({ fn, tasks, parallel, step });
-          if (i === 0) infos.push(infoOf(k));
-          this.commandInfo.push(infos[infos.length - 1]!);
-        }
-      });
-      ns += k.work * NS_PER_OP;
-    });
-    close();
-    if (checkAt === order.length) this.segments.push({ kind: 'check' });
+    for (const k of order) for (const n of k.nodes) if (n.op.raises !== null) this.raising.push(n);
+    code.add(order, v => ({ home: this.homes.get(v)!, offset: 0 }), checkAt);
     device.link();
-    const arena = planArena(lives);
+    const arena = planArena(code.lives);
     this.offsets = arena.offsets;
     this.arenaBytes = arena.peakBytes;
-    this.kernels = infos;
-    this.sharedNs = sharedNs;
+    this.kernels = [...code.infos];
+    this.sharedNs = code.sharedNs;
+    const { words, commands, uniformWords } = code;
 
     // One block of memory: uniforms and parameters, tasks, commands.
     const taskWords = commands.reduce((n, c) => n + c.tasks.length * TASK_WORDS, 0);
@@ -254,7 +151,8 @@ export class CpuPlan implements Executable {
     const w = device.words();
     const base = this.block >> 2;
     w.set(words, base);
-    for (const [word, offset] of uniformWords) w[base + word] = this.block + offset;
+    for (let i = 0; i < uniformWords.length; i += 2)
+      w[base + uniformWords[i]!] = this.block + uniformWords[i + 1]!;
     let at = base + words.length;
     const starts = commands.map(c => {
       const start = at;
@@ -384,14 +282,15 @@ export class CpuPlan implements Executable {
     if (this.epoch === this.device.arenaEpoch) return;
     this.epoch = this.device.arenaEpoch;
     const base = this.block >> 2;
-    for (const [word, life] of this.arenaWords) w[base + word] = arena + this.offsets[life]!;
+    const { arenaWords: a } = this;
+    for (let i = 0; i < a.length; i += 3) w[base + a[i]!] = arena + this.offsets[a[i + 1]!]! + a[i + 2]!;
   }
   private point(w: Int32Array, index: number, ptr: number): void {
     const e = this.external[index]!;
     if (e.ptr === ptr) return;
     e.ptr = ptr;
     const base = this.block >> 2;
-    for (const word of e.words) w[base + word] = ptr;
+    for (let i = 0; i < e.words.length; i += 2) w[base + e.words[i]!] = ptr + e.words[i + 1]!;
   }
   private writeUniforms(uniforms: readonly HostScalar[]): void {
     const buffer = this.device.heap.memory.buffer;
@@ -411,7 +310,7 @@ export class CpuPlan implements Executable {
     for (const s of this.segments) {
       if (s.kind === 'run') this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count);
       else if (s.kind === 'check') this.device.checkStatus(this.raising);
-      else this.hostOp(s.kernel);
+      else this.hostOp(s.kernel, s.places);
     }
   }
   /** The same, kernel by kernel. */
@@ -424,7 +323,7 @@ export class CpuPlan implements Executable {
     };
     for (const s of this.segments) {
       if (s.kind === 'check') this.device.checkStatus(this.raising);
-      else if (s.kind === 'host') timed(infoOf(s.kernel), () => this.hostOp(s.kernel));
+      else if (s.kind === 'host') timed(s.info, () => this.hostOp(s.kernel, s.places));
       else {
         for (let at = s.first; at < s.first + s.count; ) {
           // A kernel may be several commands: packing and product.
@@ -437,19 +336,19 @@ export class CpuPlan implements Executable {
       }
     }
   }
-  private hostOp(k: HostKernel): void {
+  private hostOp(k: HostKernel, places: readonly Place[]): void {
     const { device } = this;
-    const view = (v: Value) =>
-      typedArray(v.dtype, device.heap.memory.buffer, this.addressOf(this.homes.get(v)!), v.numel);
-    const inputs = k.buffers.slice(0, -1).map((v): HostValue => {
-      const raw = v.numel === 0 ? typedArray(v.dtype, new ArrayBuffer(0)) : view(v);
+    const view = (v: Value, { home, offset }: Place) =>
+      typedArray(v.dtype, device.heap.memory.buffer, this.addressOf(home) + offset, v.numel);
+    const inputs = k.buffers.slice(0, -1).map((v, i): HostValue => {
+      const raw = v.numel === 0 ? typedArray(v.dtype, new ArrayBuffer(0)) : view(v, places[i]!);
       const data = new Float64Array(v.numel);
       for (let i = 0; i < v.numel; i++) data[i] = readElement(raw, v.dtype, i);
       return { data, shape: v.node.shape, dtype: v.dtype };
     });
     const result = k.node.op.host!(inputs, k.node);
     const to = k.buffers[k.buffers.length - 1]!;
-    const out = view(to);
+    const out = view(to, places[places.length - 1]!);
     for (let i = 0; i < to.numel; i++) writeElement(out, to.dtype, i, result[i]!);
   }
 
@@ -459,22 +358,4 @@ export class CpuPlan implements Executable {
     this.device.planBytes -= this.bytes;
     this.block = 0;
   }
-}
-
-const infoOf = (k: Kernel): KernelInfo => ({
-  name: nameOf(k),
-  kind: k.kind,
-  work: k.work,
-  bytes: k.buffers.reduce((n, v) => n + v.bytes, 0),
-});
-/** Whether the kernels from `a` on up to `b` read nothing that b writes and write nothing that b uses. */
-function independent(order: readonly Kernel[], a: number, b: number): boolean {
-  const k = order[b]!;
-  const mine = new Set(writesOf(k));
-  for (let i = a; i < b; i++) {
-    const o = order[i]!;
-    for (const v of writesOf(o)) if (k.buffers.includes(v)) return false;
-    for (const v of o.buffers) if (mine.has(v)) return false;
-  }
-  return true;
 }

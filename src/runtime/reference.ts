@@ -14,6 +14,7 @@ import { joinDim, padFill } from '../ir/ops/movement.ts';
 import type { ReduceAttrs, ScanAttrs } from '../ir/ops/reduce.ts';
 import type { Affine, CheckedData, E, Fold, MachineOp, MathOp } from '../ir/scalar.ts';
 import { arg, asAffine, evaluate, LoopVar, varOf, withExprs } from '../ir/scalar.ts';
+import type { PartAttrs, StepsAttrs } from '../ir/steps.ts';
 import type { Device, Executable, KernelInfo, ProgramSpec } from './device.ts';
 import { registerDevice } from './devices.ts';
 
@@ -125,6 +126,7 @@ function broadcastAt(index: readonly number[], shape: Shape, strides: readonly n
 
 class Interpreter {
   private readonly values = new Map<Node, Dense>();
+  private readonly ran = new Map<Node, Interpreter[]>();
   private readonly uniforms: ReadonlyMap<Node, HostScalar>;
   constructor(sources: ReadonlyMap<Node, Dense>, uniforms: ReadonlyMap<Node, HostScalar>) {
     for (const [n, v] of sources) this.values.set(n, v);
@@ -143,6 +145,7 @@ class Interpreter {
       return { data: data.map(round), shape: n.shape, dtype: n.dtype };
     };
     if (n.op.bound) return done([this.uniforms.get(n)!.value()]);
+    if (n.op.kind === 'part') return this.part(n as Node<PartAttrs>);
     if (n.op.decompose !== null) return this.value(n.op.decompose(n.src, n.attrs));
     switch (n.op.kind) {
       case 'source':
@@ -162,6 +165,9 @@ class Interpreter {
         return done(this.take(n, src));
       case 'scatter':
         return done(this.scatter(n, src));
+      case 'steps':
+        // Its parts are computed from it.
+        return done([]);
       case 'host': {
         const inputs = src.map(
           (s): HostValue => ({ data: s.data.map(Number), shape: s.shape, dtype: s.dtype }),
@@ -171,6 +177,45 @@ class Interpreter {
       default:
         throw new Error(`reference: no rule for ${n.op.kind}`);
     }
+  }
+
+  /** An interpreter per step, in the order of the sequences; each computes what it is asked for. */
+  private steps(n: Node<StepsAttrs>): Interpreter[] {
+    const had = this.ran.get(n);
+    if (had !== undefined) return had;
+    const { body, length, reverse } = n.attrs;
+    const src = n.src.map(s => this.values.get(s)!);
+    let carries = src.slice(0, body.carries);
+    const out = new Array<Interpreter>(length);
+    for (let k = 0; k < length; k++) {
+      const t = reverse ? length - 1 - k : k;
+      const inputs = body.inputs.map((x, i): readonly [Node, Dense] => {
+        const size = numel(x.shape);
+        if (i < body.carries) return [x, carries[i]!];
+        if (i >= body.carries + body.sequences) return [x, src[i]!];
+        return [x, { ...src[i]!, shape: x.shape, data: src[i]!.data.slice(t * size, (t + 1) * size) }];
+      });
+      const step = new Interpreter(new Map(inputs), this.uniforms);
+      carries = body.next.map(c => step.value(c));
+      out[t] = step;
+    }
+    this.ran.set(n, out);
+    return out;
+  }
+  private part(n: Node<PartAttrs>): Dense {
+    const of = n.src[0] as Node<StepsAttrs>;
+    const { body, length, reverse } = of.attrs;
+    const steps = this.steps(of);
+    const node = n.attrs.of === 'stack' ? body.named[n.attrs.at]! : body.next[n.attrs.at]!;
+    const values = steps.map(s => s.value(node).data);
+    if (n.attrs.of === 'last')
+      return { data: values[reverse ? 0 : length - 1]!, shape: n.shape, dtype: n.dtype };
+    if (n.attrs.of === 'states') {
+      const first = this.values.get(of.src[n.attrs.at]!)!.data;
+      if (reverse) values.push(first);
+      else values.unshift(first);
+    }
+    return { data: values.flat(), shape: n.shape, dtype: n.dtype };
   }
 
   private elementwise(n: Node, src: readonly Dense[]): Value[] {

@@ -8,7 +8,7 @@ import type { Node } from '../ir/node.ts';
 import { type MatmulAttrs, matmulDims } from '../ir/ops/contract.ts';
 import { CHECK, elementOf } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
-import { joinDim, padFill } from '../ir/ops/movement.ts';
+import { padFill } from '../ir/ops/movement.ts';
 import { FOLD_ADD, type ReduceAttrs } from '../ir/ops/reduce.ts';
 import type { Affine, E, LoadData, ReduceData } from '../ir/scalar.ts';
 import {
@@ -99,7 +99,6 @@ export class KernelBuilder {
 
   private loop(): LoopKernel {
     const d = this.d;
-    const part = d.part;
     let scan: LoopKernel['scan'] = null;
     let serial: LoopVar[] = [];
     const stores: KernelStore[] = [];
@@ -109,7 +108,12 @@ export class KernelBuilder {
       // The loops of a scatter run over its values, which may have fewer dims than the base.
       let to = d.kind === 'scatter' ? null : linear(at, s.node.shape);
       let mode: KernelStore['mode'] = 'set';
-      if (d.kind === 'join') value = this.expr(part!.node.src[part!.source]!, this.partIndex(at), null);
+      if (s.from !== undefined)
+        value = this.expr(
+          s.from.node,
+          s.from.at.map(a => this.now(a)),
+          null,
+        );
       else if (d.kind === 'scan') {
         const n = s.node;
         const inputs = n.src.map(x => this.expr(x, at, null));
@@ -151,14 +155,6 @@ export class KernelBuilder {
       nodes: [...this.nodes],
     };
     return { ...kernel, work: workOf(kernel) };
-  }
-  /** Where in its source an element of a join comes from: the loops run over the source. */
-  private partIndex(at: readonly Affine[]): Affine[] {
-    const { node, source } = this.d.part!;
-    if (node.op.kind !== 'join') return [...at];
-    let start = 0;
-    for (let j = 0; j < source; j++) start += node.src[j]!.shape[joinDim(node)]!;
-    return at.map((a, k) => (k === joinDim(node) ? { c: a.c - start, terms: a.terms } : a));
   }
 
   private gemm(): GemmKernel {

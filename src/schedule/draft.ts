@@ -27,10 +27,12 @@ export interface DraftStore {
   readonly node: Node;
   readonly at: readonly Affine[];
   readonly scope: Scope;
+  /** What is stored there, where it is a source of the node and not the node's own value. */
+  readonly from?: { readonly node: Node; readonly at: readonly Affine[] };
 }
 export interface Draft {
   readonly id: number;
-  readonly kind: 'loop' | 'scan' | 'join' | 'scatter' | 'host';
+  readonly kind: 'loop' | 'scan' | 'join' | 'scatter' | 'host' | 'steps';
   readonly exprs: Exprs;
   readonly blocks: Block[];
   readonly stores: DraftStore[];

@@ -5,7 +5,7 @@
 
 import { byteWidth } from '../base/dtype.ts';
 import type { Shape } from '../base/shape.ts';
-import { numel } from '../base/shape.ts';
+import { numel, sameShape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import { programOrder } from '../ir/node.ts';
 import { type MatmulAttrs, matmulDims } from '../ir/ops/contract.ts';
@@ -33,7 +33,7 @@ import {
   wholeScope,
 } from './draft.ts';
 import { alignIndex, operandIndices, reduceIndex, takeIndex } from './indices.ts';
-import type { Kernel, Limits, Schedule, Value } from './kernel.ts';
+import type { Kernel, Limits, Schedule, StepsKernel, Value } from './kernel.ts';
 
 const MAX_INLINED = 400;
 /** Loops that one kernel can tell apart. */
@@ -42,6 +42,8 @@ const CHEAP = 4;
 const COSTLY = 8;
 const FEW_ROWS = 8;
 const MUCH = 32768;
+/** Sources of a join that one kernel writes. */
+const MAX_JOINED = 8;
 
 export function fuse(
   roots: readonly Node[],
@@ -59,6 +61,16 @@ export function fuse(
     }
   }
 }
+
+/** The kernels of one step: what they read from outside, and the whole as a kernel. */
+export interface StepsBody {
+  readonly reads: readonly Node[];
+  build(valueFor: (n: Node) => Value): StepsKernel;
+}
+/** How steps are scheduled; schedule/steps.ts sets it, which comes with those who make steps. */
+export const stepsRule: {
+  plan: ((n: Node, parts: readonly Node[], limits: Limits) => StepsBody) | null;
+} = { plan: null };
 
 class Fuser {
   private readonly order: Node[];
@@ -185,6 +197,10 @@ class Fuser {
       this.valueFor(n);
       return;
     }
+    if (n.op.kind === 'steps') {
+      this.ownSteps(n);
+      return;
+    }
     const must =
       this.isRoot.has(n) ||
       this.forced.has(n) ||
@@ -242,7 +258,7 @@ class Fuser {
     const kind = n.op.kind;
     if (kind === 'source') return this.passOn(n, uses);
     if (kind === 'movement') return this.passOn(n, uses);
-    if (kind === 'scan' || kind === 'join' || kind === 'host' || kind === 'scatter') return false;
+    if (OWN_KERNEL.has(kind) && kind !== 'contraction') return false;
     if (kind === 'index') {
       if (drafts.size > 1 || uses.length > 2) return false;
       return this.passOn(n, uses);
@@ -440,12 +456,13 @@ class Fuser {
         this.ownScan(n);
         return;
       case 'join':
-        n.src.forEach((_, i) => {
-          this.ownPart(n, i);
-        });
+        this.ownJoin(n);
         return;
       case 'scatter':
         this.ownScatter(n);
+        return;
+      case 'part':
+        this.resultOfSteps(n);
         return;
       default:
     }
@@ -476,7 +493,7 @@ class Fuser {
     for (const u of uses) {
       const d = u.draft;
       if (uses.some(o => o.draft === d && o.need !== 'value')) continue;
-      if (u.need !== 'value' || d.kind !== 'loop' || u.scope.parent !== null) continue;
+      if (u.need !== 'value' || !HOSTS.has(d.kind) || u.scope.parent !== null) continue;
       if (d.stores.length >= 8 || d.inlined > MAX_INLINED / 2) continue;
       if (kind === 'reduce' && this.placeInside(u, rangesOf(n)) === null) continue;
       if (d.core !== null && d.stores.length >= 3) continue;
@@ -544,20 +561,27 @@ class Fuser {
     d.stores.push({ node: n, at: index, scope });
     for (const s of n.src) this.use(s, { draft: d, at: index, scope, need: 'value' });
   }
-  /** One source of a join, written to its place. */
-  private ownPart(n: Node, i: number): void {
-    const s = n.src[i]!;
-    if (numel(s.shape) === 0) return;
-    const d = this.newDraft('join', { node: n, source: i });
-    const { at, vars } = this.loops(d, s.shape);
-    d.blocks.push({ vars });
+  /** The sources of a join written to their places: those of one shape side by side, with what they share computed once. */
+  private ownJoin(n: Node): void {
+    const equal = n.src.length <= MAX_JOINED && n.src.every(s => sameShape(s.shape, n.src[0]!.shape));
     let start = 0;
-    for (let j = 0; j < i; j++) start += n.src[j]!.shape[joinDim(n)]!;
-    const to = at.map((a, k) => (k === joinDim(n) ? addScaled(constAffine(start), a, 1) : a));
-    this.addWriter(n, d);
-    const scope = wholeScope(d);
-    d.stores.push({ node: n, at: to, scope });
-    this.use(s, { draft: d, at, scope, need: 'value' });
+    let d: Draft | null = null;
+    let at: Affine[] = [];
+    for (const s of n.src) {
+      if (numel(s.shape) === 0) continue;
+      if (d === null || !equal) {
+        d = this.newDraft('join', { node: n, source: 0 });
+        const loops = this.loops(d, s.shape);
+        at = loops.at;
+        d.blocks.push({ vars: loops.vars });
+        this.addWriter(n, d);
+      }
+      const to = at.map((a, k) => (k === joinDim(n) ? addScaled(constAffine(start), a, 1) : a));
+      const scope = wholeScope(d);
+      d.stores.push({ node: n, at: to, scope, from: { node: s, at } });
+      this.use(s, { draft: d, at, scope, need: 'value' });
+      start += s.shape[joinDim(n)]!;
+    }
   }
   private ownScatter(n: Node): void {
     const first = this.newDraft('join', { node: n, source: 0 });
@@ -565,7 +589,7 @@ class Fuser {
     first.blocks.push({ vars: base.vars });
     this.addWriter(n, first);
     const scope = wholeScope(first);
-    first.stores.push({ node: n, at: base.at, scope });
+    first.stores.push({ node: n, at: base.at, scope, from: { node: n.src[0]!, at: base.at } });
     this.use(n.src[0]!, { draft: first, at: base.at, scope, need: 'value' });
 
     const values = n.src[1]!;
@@ -585,12 +609,39 @@ class Fuser {
     });
   }
 
+  private stepsDraft(node: Node): Draft | undefined {
+    return this.drafts.find(d => d.part?.node === node);
+  }
+  private resultOfSteps(n: Node): void {
+    const node = n.src[0]!;
+    const d = this.stepsDraft(node) ?? this.newDraft('steps', { node, source: 0 });
+    this.addWriter(n, d);
+    d.stores.push({ node: n, at: [], scope: wholeScope(d) });
+  }
+  private bodyOf(d: Draft): StepsBody {
+    return stepsRule.plan!(
+      d.part!.node,
+      d.stores.map(s => s.node),
+      this.limits,
+    );
+  }
+  /** All results that anybody wants are known by now. */
+  private ownSteps(n: Node): void {
+    const d = this.stepsDraft(n);
+    if (d === undefined) return;
+    const b = this.bodyOf(d);
+    for (const s of b.reads) this.use(s, { draft: d, at: [], scope: wholeScope(d), need: 'exact' });
+  }
+
   // ---- phase 2: kernels ------------------------------------------------------------------------------------------
 
   private build(): Kernel[] {
     const built = new Map<Draft, Kernel>();
-    for (const d of this.drafts)
-      built.set(d, new KernelBuilder(d, this.writers, n => this.valueFor(n)).build());
+    const valueFor = (n: Node): Value => this.valueFor(n);
+    for (const d of this.drafts) {
+      const own = d.kind === 'steps' ? this.bodyOf(d) : new KernelBuilder(d, this.writers, valueFor);
+      built.set(d, own.build(valueFor));
+    }
     // A kernel runs after those that write what it reads; otherwise in the order of the program.
     const rank = (d: Draft): number =>
       Math.max(
@@ -627,6 +678,8 @@ function sameRun(u: Use, n: Node): boolean {
   const [store] = u.draft.stores;
   return u.scope.parent === null && store !== undefined && numel(store.node.shape) === numel(n.shape);
 }
+/** Kernels that may store what they compute along the way. */
+const HOSTS: ReadonlySet<Draft['kind']> = new Set(['loop', 'join']);
 /** Kinds whose result is never just another store of somebody's loops. */
 const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set([
   'scan',
@@ -634,5 +687,6 @@ const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set([
   'host',
   'scatter',
   'contraction',
+  'part',
 ]);
 let opaque = 1 << 20;

@@ -5,6 +5,7 @@ import type { DType } from '../base/dtype.ts';
 import type { Node } from '../ir/node.ts';
 import type { ScatterMode } from '../ir/ops/index.ts';
 import type { Affine, E, Exprs, Fold, LoopVar } from '../ir/scalar.ts';
+import type { PartAttrs, StepsAttrs } from '../ir/steps.ts';
 
 /** Bytes that kernels read or write: a source of the graph, or a node that was given memory. */
 export interface Value {
@@ -83,7 +84,32 @@ export interface HostKernel {
   readonly work: number;
 }
 
-export type Kernel = LoopKernel | GemmKernel | HostKernel;
+/** A source of a kernel that may be a stretch of a larger value: from which byte on. */
+export interface Stretch {
+  readonly buffer: number;
+  readonly offset: number;
+}
+/** Kernels that run once per step of a body. */
+export interface StepsKernel {
+  readonly kind: 'steps';
+  readonly buffers: readonly Value[];
+  readonly node: Node<StepsAttrs>;
+  /** Where the inputs of the body come from. */
+  readonly sources: readonly Stretch[];
+  readonly body: Schedule;
+  /** Per carry what it becomes in a step; null where nobody needs it. */
+  readonly next: readonly (Value | null)[];
+  /** What of each step is kept, and in which buffer. */
+  readonly results: readonly {
+    readonly part: PartAttrs;
+    readonly buffer: number;
+    readonly value: Value | null;
+  }[];
+  readonly nodes: readonly Node[];
+  readonly work: number;
+}
+
+export type Kernel = LoopKernel | GemmKernel | HostKernel | StepsKernel;
 
 /** What a device can do, as data. */
 export interface Limits {
@@ -100,6 +126,7 @@ export interface Schedule {
 /** The values that a kernel makes. */
 export function writesOf(k: Kernel): Value[] {
   if (k.kind === 'host') return [k.buffers[k.buffers.length - 1]!];
+  if (k.kind === 'steps') return k.results.map(r => k.buffers[r.buffer]!);
   return [...new Set(k.stores.map(s => k.buffers[s.buffer]!))];
 }
 /** A name for people: the ops it computes. */

@@ -4,7 +4,7 @@
 
 import type { E, LoadData } from '../ir/scalar.ts';
 import { keyOf } from './affine.ts';
-import { type Kernel, type Value, writesOf } from './kernel.ts';
+import { type Kernel, type KernelStore, type Value, writesOf } from './kernel.ts';
 
 export interface Order {
   readonly order: Kernel[];
@@ -122,8 +122,9 @@ function dependsOnLate(i: number, deps: readonly ReadonlySet<number>[], late: re
 
 /** Whether the kernel reads the old value only at the element that it is about to write. */
 function readsInPlace(k: Kernel, v: Value, isOld: (x: Value) => boolean): boolean {
-  if (k.kind === 'host') return false;
-  const store = k.stores.find(s => k.buffers[s.buffer] === v)!;
+  if (k.kind === 'host' || k.kind === 'steps') return false;
+  const [store, ...others] = k.stores.filter(s => k.buffers[s.buffer] === v) as [KernelStore];
+  if (others.length > 0) return false;
   if (k.kind === 'gemm' && [k.a, k.b].some(o => isOld(k.buffers[o.buffer]!))) return false;
   if (k.kind === 'loop' && k.scan !== null) return false;
   if (store.mode !== 'set') return false;

@@ -3,7 +3,7 @@
 
 import { gradients } from '../autograd/grad.ts';
 import { gradMode, type Node, newestSerial, toposort } from '../ir/node.ts';
-import { after, customAll, remake } from '../ir/ops/custom.ts';
+import { after, customAll, rebuilt } from '../ir/ops/custom.ts';
 import { isConst } from '../ir/ops/elementwise.ts';
 import { wrap } from './core.ts';
 import { enableGrad, synchronous } from './modes.ts';
@@ -67,21 +67,4 @@ class Segment {
     for (const n of this.inside) again.set(n, rebuilt(n, again));
     return again;
   }
-}
-
-/** A node on the new versions of its sources. */
-function rebuilt(n: Node, again: ReadonlyMap<Node, Node>): Node {
-  const src = n.src.map(s => again.get(s) ?? s);
-  const m = remake(n, src, (nodes, also) => translated(nodes, new Map([...again, ...(also ?? [])])));
-  m.needsGrad &&= n.needsGrad;
-  m.hooks = n.hooks;
-  return m;
-}
-/** A graph on the new versions of the nodes that it stands on. */
-function translated(nodes: readonly Node[], versions: Map<Node, Node>): Node[] {
-  for (const n of toposort(nodes, x => versions.has(x) || x.value !== null)) {
-    if (versions.has(n) || n.src.every(s => (versions.get(s) ?? s) === s)) continue;
-    versions.set(n, rebuilt(n, versions));
-  }
-  return nodes.map(n => versions.get(n) ?? n);
 }

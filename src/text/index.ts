@@ -59,6 +59,7 @@ export {
   type RecurrentLMOptions,
   type RecurrentState,
 } from './models/recurrent-lm.ts';
+export { RecurrentNet, type RecurrentNetOptions, startKeeping } from './models/recurrent-net.ts';
 export {
   BiLSTMClassifier,
   MambaClassifier,

@@ -11,10 +11,12 @@ import { cifar100Resnet20, fashionCnn, lenet } from './image-net.ts';
 import { kinks } from './kinks.ts';
 import { LANGUAGE } from './language.ts';
 import { lineRecipe } from './line.ts';
+import { adding, copy, recall } from './memory-tasks.ts';
 import { initTanh, lrPolicy } from './mnist-ways.ts';
 import { momentumAbc } from './momentum-abc.ts';
 import { optimizerRace } from './optimizer-race.ts';
 import { ownParts } from './own-parts.ts';
+import { PARITY } from './parity.ts';
 import { race } from './race.ts';
 import type { Recipe } from './recipe.ts';
 import { rings } from './rings.ts';
@@ -56,6 +58,10 @@ export const RECIPES: readonly Recipe[] = [
   lenet,
   fashionCnn,
   cifar100Resnet20,
+  ...PARITY,
+  recall,
+  copy,
+  adding,
   wordVectors,
   wordOrder,
   charBigram,

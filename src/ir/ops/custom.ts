@@ -4,7 +4,7 @@
 
 import { isFloat } from '../../base/dtype.ts';
 import { numel } from '../../base/shape.ts';
-import type { Node } from '../node.ts';
+import { type Node, toposort } from '../node.ts';
 import type { Lift, OpDef } from '../op.ts';
 import { build, defineOp } from '../op.ts';
 import { cast, constLike, dataNode, detach } from './elementwise.ts';
@@ -51,6 +51,23 @@ export function remake(n: Node, src: readonly Node[], translate: Lift): Node {
     let i = 0;
     return given.map(d => (d === null ? null : moved[i++]!));
   });
+}
+
+/** A node on the new versions of its sources. */
+export function rebuilt(n: Node, again: ReadonlyMap<Node, Node>): Node {
+  const src = n.src.map(s => again.get(s) ?? s);
+  const m = remake(n, src, (nodes, also) => translated(nodes, new Map([...again, ...(also ?? [])])));
+  m.needsGrad &&= n.needsGrad;
+  m.hooks = n.hooks;
+  return m;
+}
+/** A graph on the new versions of the nodes that it stands on. */
+export function translated(nodes: readonly Node[], versions: Map<Node, Node>): Node[] {
+  for (const n of toposort(nodes, x => versions.has(x) || x.value !== null)) {
+    if (versions.has(n) || n.src.every(s => (versions.get(s) ?? s) === s)) continue;
+    versions.set(n, rebuilt(n, versions));
+  }
+  return nodes.map(n => versions.get(n) ?? n);
 }
 
 /** `value` with the given gradient for its inputs; the value's own graph gets none. */

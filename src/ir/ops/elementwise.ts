@@ -102,7 +102,7 @@ export const iota = (shape: Shape, dtype: DType, device: string): Node =>
   makeNode(iotaDef, [], { shape, dtype }, shape, dtype, device);
 
 /** Threefry-2x32-20 on machine ops; the TypeScript of base/rng.ts, element by element. */
-function threefry(k0: E, k1: E, c0: E): [E, E] {
+export function threefry(k0: E, k1: E, c0: E): [E, E] {
   const c = (v: number) => m.const(v, 'i32');
   const ks = [k0, k1, m.xor(m.xor(k0, k1), c(0x1bd11bda))];
   let x0 = m.add(c0, k0);

@@ -207,6 +207,18 @@ export function narrow(x: Node, dim: number, start: number, size: number, step =
     step: x.shape.map((_, d) => (d === dim ? step : 1)),
   });
 }
+/** A reshape of some rows of x as rows of a reshape of x, whose index needs no division; null for any other node. */
+export function rowsLater(n: Node, shape: Shape): Node | null {
+  if (n.op !== sliceDef || n.value !== null || shape.length === 0 || n.shape.length === 0) return null;
+  const [x] = n.src as [Node];
+  const { start, size, step } = n.attrs as SliceAttrs;
+  const row = numel(x.shape.slice(1));
+  const inner = numel(shape.slice(1));
+  const whole = step[0] === 1 && size.every((s, d) => d === 0 || (s === x.shape[d] && step[d] === 1));
+  if (!whole || inner === 0 || row % inner !== 0) return null;
+  const wide = reshape(x, [(x.shape[0]! * row) / inner, ...shape.slice(1)]);
+  return narrow(wide, 0, (start[0]! * row) / inner, shape[0]!);
+}
 export function flip(x: Node, dims: readonly number[]): Node {
   return slice(x, {
     start: x.shape.map((n, d) => (dims.includes(d) ? Math.max(n - 1, 0) : 0)),
@@ -331,7 +343,8 @@ export function pad(x: Node, before: readonly number[], after: readonly number[]
 }
 /**
  * a + b, where both are zeros but for a piece each and the pieces are neighbours: the pieces joined, with zeros around
- * them. So the gradients of many slices are written once and not added up slice by slice. Null for any other a and b.
+ * them. So the gradients of many slices are written once and not added up slice by slice. Null for any other a and b, and
+ * for pieces of different sizes where they do not lie one after the other in memory.
  */
 export function joinPads(a: Node, b: Node): Node | null {
   const [x, y] = [piece(a), piece(b)];
@@ -339,26 +352,24 @@ export function joinPads(a: Node, b: Node): Node | null {
   const [first, second] = x.start < y.start ? [x, y] : [y, x];
   if (first.end !== second.start) return null;
   const { dim } = x;
+  const list = [...partsOf(first.of, dim), ...partsOf(second.of, dim)];
+  const oneStretch = a.shape.slice(0, dim).every(s => s === 1);
+  if (!oneStretch && list.some(n => !sameShape(n.shape, list[0]!.shape))) return null;
   const at = a.shape.map((_, d) => (d === dim ? first.start : 0));
   const after = a.shape.map((n, d) => (d === dim ? n - second.end : 0));
-  return pad(joined(first.of, second.of, dim), at, after, 0);
+  return pad(cat(list, dim), at, after, 0);
 }
-/** Two along a dim; what was joined before is one list. */
-const joined = (a: Node, b: Node, dim: number): Node =>
-  cat(
-    [a, b].flatMap(n =>
-      n.op === catDef && n.value === null && (n.attrs as JoinAttrs).dim === dim ? n.src : [n],
-    ),
-    dim,
-  );
-export const joinRows = (a: Node, b: Node): Node => joined(a, b, 0);
-/** Where the source of a pad with zeros lies along the first dim that is not of size 1; null for any other pad. */
+/** What a node joins along a dim. */
+const partsOf = (n: Node, dim: number): readonly Node[] =>
+  n.op === catDef && n.value === null && (n.attrs as JoinAttrs).dim === dim ? n.src : [n];
+export const joinRows = (a: Node, b: Node): Node => cat([...partsOf(a, 0), ...partsOf(b, 0)], 0);
+/** Where the source of a pad with zeros lies along the one dim that it pads; null for any other node. */
 function piece(n: Node): { of: Node; dim: number; start: number; end: number } | null {
   if (n.op !== padDef || n.value !== null) return null;
   const { before, after, value } = n.attrs as PadAttrs;
-  const dim = n.shape.findIndex(s => s !== 1);
-  const others = (x: readonly number[]): boolean => x.some((v, d) => v !== 0 && d !== dim);
-  if (value !== 0 || dim < 0 || others(before) || others(after)) return null;
+  const grown = n.shape.flatMap((_, d) => (before[d] !== 0 || after[d] !== 0 ? [d] : []));
+  if (value !== 0 || grown.length !== 1) return null;
+  const dim = grown[0]!;
   return { of: n.src[0]!, dim, start: before[dim]!, end: n.shape[dim]! - after[dim]! };
 }
 export const padFill = (n: Node): number => (n.attrs as PadAttrs).value;

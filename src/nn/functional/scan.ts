@@ -3,11 +3,8 @@
 // the other, so a gradient, a second one, `vmap` and `compile` are those of the steps; a longer sequence is a longer graph.
 
 import { ShapeError, show, showShape, ValueError } from '../../base/errors.ts';
-import { checkpoint } from '../../tensor/checkpoint.ts';
-import { synchronous } from '../../tensor/modes.ts';
-import { stack } from '../../tensor/movement.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import { mapTensors, tensorsIn } from '../../tensor/tree.ts';
+import { runSteps } from '../../tensor/steps.ts';
+import { tensorsIn } from '../../tensor/tree.ts';
 
 export interface ScanOptions {
   /** From the last step to the first; result t is still that of step t. Default false. */
@@ -29,21 +26,6 @@ function stepsOf(xs: unknown): number {
     );
   return T;
 }
-/** A state must keep its shapes and dtypes from step to step. */
-function checkState(before: unknown, after: unknown): void {
-  const kinds = (tree: unknown): string =>
-    tensorsIn(tree)
-      .map(t => `${t.dtype}${showShape(t.shape)}`)
-      .join(' and ');
-  if (kinds(before) !== kinds(after))
-    throw new ShapeError(
-      'scan',
-      `f must give back a state like ${kinds(before)}`,
-      kinds(after) || 'none',
-      '',
-    );
-}
-
 /**
  * [h, y] = f(h, x_t) for all steps t of xs: [last h, all y stacked along dim 0].
  *
@@ -60,35 +42,5 @@ export function scan<H, X, Y>(
   if (!Number.isInteger(every) || every < 0)
     throw new ValueError('scan', 'checkpointEvery is a number of steps', show(every), '');
   const T = stepsOf(xs);
-  const run = (from: number, to: number, start: H): { h: H; ys: Y[] } => {
-    let h = start;
-    const ys: Y[] = [];
-    for (let k = from; k < to; k++) {
-      const t = reverse ? T - 1 - k : k;
-      const [next, y] = synchronous('scan', f(h, mapTensors(xs, x => x.select(0, t)) as X));
-      checkState(h, next);
-      h = next;
-      ys.push(y);
-    }
-    return { h, ys };
-  };
-  let h = init;
-  const ys: Y[] = [];
-  const stride = every || T;
-  for (let from = 0; from < T; from += stride) {
-    const to = Math.min(from + stride, T);
-    const part = every > 0 ? checkpoint((s: H) => run(from, to, s), h) : run(from, to, h);
-    h = part.h;
-    ys.push(...part.ys);
-  }
-  return [h, stacked(reverse ? ys.reverse() : ys)];
-}
-/** Trees of one form, each tensor with those at its place in the others. */
-function stacked<Y>(trees: readonly Y[]): Y {
-  const all = trees.map(tensorsIn);
-  let i = 0;
-  return mapTensors(trees[0], () => {
-    const k = i++;
-    return stack(all.map(step => step[k]!) as Tensor[]);
-  }) as Y;
+  return runSteps(f, init, xs, { length: T, reverse });
 }

@@ -1,0 +1,215 @@
+// The commands of a plan: functions, blocks of parameters and tasks, from kernels and the places of their values.
+// In: kernels in their order, a place for each value. Out: words, commands, segments. Not its job: running them.
+
+import { flag } from '../base/env.ts';
+import { log } from '../base/log.ts';
+import type { LoopProgram } from '../codegen/loop.ts';
+import { lower } from '../codegen/lower.ts';
+import { emitLoops } from '../codegen/wasm.ts';
+import { withExprs } from '../ir/scalar.ts';
+import { emitGemm } from '../kernels/gemm.ts';
+import { cutRange, NS_PER_OP, type Piece, type Pieces } from '../kernels/pieces.ts';
+import {
+  type GemmKernel,
+  type HostKernel,
+  type Kernel,
+  type LoopKernel,
+  nameOf,
+  type StepsKernel,
+  type Value,
+  writesOf,
+} from '../schedule/kernel.ts';
+import type { Lifetime } from '../schedule/memory.ts';
+import { MAX_TASKS } from './control.ts';
+import type { CpuDevice } from './cpu.ts';
+import type { KernelInfo } from './device.ts';
+
+/** Where a value lives during a run. */
+export type Home =
+  | { readonly kind: 'arena'; readonly life: number }
+  | { readonly kind: 'external'; readonly index: number }
+  | { readonly kind: 'uniform'; readonly offset: number };
+/** A place in a home: so many bytes from its begin. */
+export interface Place {
+  readonly home: Home;
+  readonly offset: number;
+}
+export const moved = (p: Place, bytes: number): Place => ({ home: p.home, offset: p.offset + bytes });
+export type PlaceOf = (v: Value) => Place;
+
+export type Segment =
+  | { readonly kind: 'run'; readonly first: number; readonly count: number }
+  | {
+      readonly kind: 'host';
+      readonly kernel: HostKernel;
+      readonly places: readonly Place[];
+      readonly info: KernelInfo;
+    }
+  | { readonly kind: 'check' };
+
+export interface Command {
+  readonly fn: number;
+  readonly tasks: (readonly [word: number, begin: number, end: number])[];
+  parallel: boolean;
+  /** Which kernel of the plan it is; -1 for one of a body. */
+  readonly step: number;
+}
+export type Emittable = LoopKernel | GemmKernel;
+
+/** The code of a kernel, and how it looks to a profile. */
+export interface Emission {
+  readonly kernel: Emittable;
+  readonly pieces: readonly (Piece & { readonly fn: number })[];
+  readonly scratch: readonly number[];
+  readonly info: KernelInfo;
+}
+/** How steps are written out; runtime/steps.ts sets it, which comes with those who make steps. */
+export const stepsWriter: {
+  write: ((code: PlanCode, k: StepsKernel, step: number, placeOf: PlaceOf) => void) | null;
+} = { write: null };
+
+export class PlanCode {
+  readonly words: number[];
+  /** Pairs: a word, the uniform's offset. */
+  readonly uniformWords: number[] = [];
+  /** Triples: a word, a lifetime, how many bytes into it. */
+  readonly arenaWords: number[] = [];
+  /** Per external value pairs: a word, how many bytes into it; and the address that they hold. */
+  readonly external: { words: number[]; ptr: number }[] = [];
+  readonly lives: Lifetime[] = [];
+  readonly commands: Command[] = [];
+  /** The kernel that each command belongs to. */
+  readonly commandInfo: KernelInfo[] = [];
+  readonly infos = new Set<KernelInfo>();
+  readonly segments: Segment[] = [];
+  /** Time in kernels that threads share, on one of them. */
+  sharedNs = 0;
+  private readonly device: CpuDevice;
+  private opened = 0;
+
+  constructor(device: CpuDevice, uniformBytes: number) {
+    this.device = device;
+    this.words = new Array((uniformBytes + 8) >> 2).fill(0);
+  }
+
+  newLife(bytes: number, from: number, to: number): Home {
+    return { kind: 'arena', life: this.lives.push({ bytes: Math.max(bytes, 1), from, to }) - 1 };
+  }
+  newExternal(): number {
+    return this.external.push({ words: [], ptr: 0 }) - 1;
+  }
+
+  /** All kernels in order, with a check before the one at `checkAt`. */
+  add(order: readonly Kernel[], placeOf: PlaceOf, checkAt: number): void {
+    order.forEach((k, step) => {
+      if (step === checkAt) this.check();
+      if (k.kind === 'host') this.host(k, infoOf(k), placeOf);
+      else if (k.kind === 'steps') stepsWriter.write!(this, k, step, placeOf);
+      else {
+        const e = this.emission(k);
+        const scratch = e.scratch.map(bytes => ({ home: this.newLife(bytes, step, step), offset: 0 }));
+        this.kernel(e, placeOf, scratch, step, order);
+      }
+    });
+    this.close();
+    if (checkAt === order.length) this.check();
+  }
+  private check(): void {
+    this.close();
+    this.segments.push({ kind: 'check' });
+  }
+  private close(): void {
+    const count = this.commands.length - this.opened;
+    if (count > 0) this.segments.push({ kind: 'run', first: this.opened, count });
+    this.opened = this.commands.length;
+  }
+  host(kernel: HostKernel, info: KernelInfo, placeOf: PlaceOf): void {
+    this.close();
+    this.segments.push({ kind: 'host', kernel, places: kernel.buffers.map(placeOf), info });
+    this.infos.add(info);
+  }
+  emission(kernel: Emittable): Emission {
+    const { pieces, scratch } = piecesOf(kernel, this.device);
+    const withFn = pieces.map(p => ({ ...p, fn: this.device.addFunction(p.emitted) }));
+    return { kernel, pieces: withFn, scratch, info: infoOf(kernel) };
+  }
+  private point({ home, offset }: Place): void {
+    const word = this.words.push(offset) - 1;
+    if (home.kind === 'arena') this.arenaWords.push(word, home.life, offset);
+    else if (home.kind === 'external') this.external[home.index]!.words.push(word, offset);
+    else this.uniformWords.push(word, home.offset);
+  }
+  /** The commands of a kernel. One of a plan's own may join the command before it. */
+  kernel(
+    { kernel, pieces, info }: Emission,
+    placeOf: PlaceOf,
+    scratch: readonly Place[],
+    step = -1,
+    order: readonly Kernel[] = [],
+  ): void {
+    pieces.forEach((piece, i) => {
+      const at = this.words.length;
+      for (const v of kernel.buffers) this.point(placeOf(v));
+      for (const p of scratch) this.point(p);
+      this.words.push(...piece.emitted.ints);
+      const tasks = piece.tasks.map(([b, e]) => [at, b, e] as const);
+      const parallel = tasks.length > 1 && !piece.emitted.mainThreadOnly;
+      if (parallel) this.sharedNs += piece.ns;
+      const last = this.commands.length - 1;
+      const prev = this.commands[last];
+      const joins =
+        step >= 0 &&
+        prev !== undefined &&
+        prev.fn === piece.fn &&
+        i === 0 &&
+        pieces.length === 1 &&
+        last >= this.opened &&
+        prev.step >= 0 &&
+        prev.tasks.length + tasks.length <= MAX_TASKS &&
+        independent(order, prev.step, step);
+      if (joins) {
+        this.commandInfo[last]!.work += info.work;
+        this.commandInfo[last]!.bytes += info.bytes;
+        prev.tasks.push(...tasks);
+        prev.parallel ||= parallel;
+        return;
+      }
+      this.commands.push({ fn: piece.fn, tasks, parallel, step });
+      this.infos.add(info);
+      this.commandInfo.push(info);
+    });
+  }
+}
+
+function piecesOf(k: Emittable, device: CpuDevice): Pieces {
+  if (k.kind === 'gemm') return emitGemm(k, device.target, device.nativeGemm);
+  const program = lower(k);
+  if (flag('DEBUG') >= 4) void showLoops(k, program);
+  const emitted = emitLoops(program, k.exprs, k.buffers.length, device.target);
+  const align = program.range >= 1024 ? 16 : 1;
+  const ns = k.work * NS_PER_OP;
+  return { pieces: [{ emitted, tasks: cutRange(program.range, ns, align), ns }], scratch: [] };
+}
+/** The printer is loaded on demand: its lines come after those of the step. */
+async function showLoops(k: Emittable, program: LoopProgram): Promise<void> {
+  const { printLoops } = await import('../codegen/loop-print.ts');
+  log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
+}
+
+export const infoOf = (k: Kernel): KernelInfo => ({
+  name: nameOf(k),
+  kind: k.kind,
+  work: k.work,
+  bytes: k.buffers.reduce((n, v) => n + v.bytes, 0),
+});
+/** Whether the kernels from `a` on up to `b` read nothing that b writes and write nothing that b uses. */
+function independent(order: readonly Kernel[], a: number, b: number): boolean {
+  const k = order[b]!;
+  const mine = new Set(writesOf(k));
+  for (let i = a; i < b; i++) {
+    const o = order[i]!;
+    for (const v of writesOf(o)) if (k.buffers.includes(v)) return false;
+    for (const v of o.buffers) if (mine.has(v)) return false;
+  }
+  return true;
+}
