@@ -1,6 +1,6 @@
 // What emitted kernels agree on with the runtime: their type, what they import, where they report failed checks.
 
-import { HOST_MATH, isBinaryMath } from '../ir/scalar.ts';
+import { HOST_MATH, takesTwo } from '../ir/scalar.ts';
 import { type Bytes, F64, type FuncType, I32, type ValType } from './wasm-asm.ts';
 
 /** Host functions that every kernel module imports, in this order: mathematics, and the product of a native BLAS. */
@@ -8,7 +8,7 @@ export const HOST_IMPORTS: readonly { readonly name: string; readonly type: Func
   ...Object.keys(HOST_MATH).map(name => ({
     name,
     type: {
-      params: isBinaryMath(name) || name === 'rem' ? [F64, F64] : [F64],
+      params: takesTwo(name) ? [F64, F64] : [F64],
       results: [F64],
     } satisfies FuncType,
   })),

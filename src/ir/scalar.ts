@@ -36,13 +36,24 @@ export interface Fold {
   readonly positional: boolean;
 }
 
+type Unary = (x: number) => number;
+type Binary = (a: number, b: number) => number;
 // biome-ignore format: a table
-const UNARY_MATH = [
+const OF_MATH = [
   'exp', 'log', 'log2', 'log10', 'expm1', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh',
-  'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfc', 'erfinv', 'lgamma', 'digamma',
+  'tanh', 'asinh', 'acosh', 'atanh',
 ] as const;
-const BINARY_MATH = ['pow', 'atan2', 'polygamma'] as const;
-export type MathOp = (typeof UNARY_MATH)[number] | (typeof BINARY_MATH)[number];
+const UNARY_MATH = {
+  ...(Object.fromEntries(OF_MATH.map(n => [n, Math[n]])) as Record<(typeof OF_MATH)[number], Unary>),
+  erf: special.erf,
+  erfc: special.erfc,
+  erfinv: special.erfinv,
+  lgamma: special.lgamma,
+  digamma: special.digamma,
+};
+const BINARY_MATH = { pow: special.pow, atan2: Math.atan2, polygamma: special.polygamma };
+const MATH = { ...UNARY_MATH, ...BINARY_MATH };
+export type MathOp = keyof typeof MATH;
 // biome-ignore format: a table
 export type ArithOp =
   | 'add' | 'sub' | 'mul' | 'div' | 'rem' | 'min' | 'max' | 'pmax' | 'pmin' | 'neg' | 'abs' | 'sqrt' | 'floor'
@@ -451,7 +462,7 @@ const i32 = new Int32Array(f32.buffer);
 const f64 = new Float64Array(1);
 const i64 = new BigInt64Array(f64.buffer);
 
-const UNARY: Record<string, (x: number) => number> = {
+const UNARY: Readonly<Record<string, Unary>> = {
   neg: x => -x,
   abs: Math.abs,
   sqrt: Math.sqrt,
@@ -459,44 +470,21 @@ const UNARY: Record<string, (x: number) => number> = {
   ceil: Math.ceil,
   trunc: Math.trunc,
   nearest: roundHalfEven,
-  exp: Math.exp,
-  log: Math.log,
-  log2: Math.log2,
-  log10: Math.log10,
-  expm1: Math.expm1,
-  log1p: Math.log1p,
-  sin: Math.sin,
-  cos: Math.cos,
-  tan: Math.tan,
-  asin: Math.asin,
-  acos: Math.acos,
-  atan: Math.atan,
-  sinh: Math.sinh,
-  cosh: Math.cosh,
-  tanh: Math.tanh,
-  asinh: Math.asinh,
-  acosh: Math.acosh,
-  atanh: Math.atanh,
-  erf: special.erf,
-  erfc: special.erfc,
-  erfinv: special.erfinv,
-  lgamma: special.lgamma,
-  digamma: special.digamma,
+  ...UNARY_MATH,
 };
-const BINARY: Record<string, (a: number, b: number) => number> = {
+const rem: Binary = (a, b) => a % b;
+const BINARY: Readonly<Record<string, Binary>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
-  rem: (a, b) => a % b,
+  rem,
   min: Math.min,
   max: Math.max,
   pmax: (a, b) => (a < b ? b : a),
   pmin: (a, b) => (b < a ? b : a),
   copysign: (a, b) => (b < 0 || Object.is(b, -0) ? -Math.abs(a) : Math.abs(a)),
-  pow: special.pow,
-  atan2: Math.atan2,
-  polygamma: special.polygamma,
+  ...BINARY_MATH,
 };
 const INT: Record<string, (a: bigint, b: bigint) => bigint> = {
   add: (a, b) => a + b,
@@ -514,14 +502,9 @@ const INT: Record<string, (a: bigint, b: bigint) => bigint> = {
 };
 
 /** The functions that a target without an instruction or an expansion may import, by name. */
-export const HOST_MATH: Readonly<Record<string, (a: number, b: number) => number>> = {
-  ...(Object.fromEntries(UNARY_MATH.map(n => [n, UNARY[n]!])) as Record<string, (x: number) => number>),
-  ...Object.fromEntries(BINARY_MATH.map(n => [n, BINARY[n]!])),
-  rem: (a, b) => a % b,
-};
-export const isBinaryMath = (name: string): boolean => (BINARY_MATH as readonly string[]).includes(name);
-const MATH: ReadonlySet<string> = new Set([...UNARY_MATH, ...BINARY_MATH]);
-export const isMathOp = (name: string): name is MathOp => MATH.has(name);
+export const HOST_MATH: Readonly<Record<string, Binary>> = { ...MATH, rem };
+export const takesTwo = (name: string): boolean => name in BINARY;
+export const isMathOp = (name: string): name is MathOp => name in MATH;
 
 /** The value of one machine operation on constants; null where it has none. This is the definition of each. */
 export function evaluate(
