@@ -76,13 +76,23 @@ export function normalizeDim(op: string, dim: number, ndim: number): number {
   return dim < 0 ? dim + n : dim;
 }
 
+/** The dims 0 … ndim − 1 but for some. */
+export const otherDims = (ndim: number, ...without: readonly number[]): number[] =>
+  Array.from({ length: ndim }, (_, d) => d).filter(d => !without.includes(d));
+/** The shape with another size in one dim. */
+export const resized = (shape: Shape, dim: number, size: number): number[] =>
+  shape.map((n, d) => (d === dim ? size : n));
+/** The shape of n elements along one dim, which broadcasts in all others. */
+export const along = (ndim: number, dim: number, n: number): number[] =>
+  resized(new Array<number>(ndim).fill(1), dim, n);
+
 /** Normalises, sorts and checks a list of dims; undefined means all. */
 export function normalizeDims(
   op: string,
   dims: number | readonly number[] | undefined,
   ndim: number,
 ): number[] {
-  if (dims === undefined) return Array.from({ length: ndim }, (_, i) => i);
+  if (dims === undefined) return otherDims(ndim);
   const list = (typeof dims === 'number' ? [dims] : [...dims]).map(d => normalizeDim(op, d, ndim));
   list.sort((a, b) => a - b);
   for (let i = 1; i < list.length; i++) {

@@ -15,7 +15,7 @@ import { DTypeError, ShapeError, show, showShape, ValueError } from '../base/err
 import { checkSizes, numel, type Shape } from '../base/shape.ts';
 import { built, type Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
-import { reshape } from '../ir/ops/movement.ts';
+import { onDiagonal } from '../ir/ops/linalg.ts';
 import { expand } from '../ir/ops/reduce.ts';
 import { defaultDevice, deviceFor, getDevice } from '../runtime/devices.ts';
 import { wrap } from './core.ts';
@@ -296,8 +296,7 @@ export function eye(n: number, m = n, options: TensorOptions = {}): Tensor {
   checkSizes('eye', [n, m]);
   const dtype = checkDType('eye', options.dtype, 'float32');
   const device = deviceFor(options.device);
-  const row = reshape(ops.iota([n], 'int32', device), [n, 1]);
-  return finish(ops.cast(ops.eq(row, ops.iota([m], 'int32', device)), dtype), options);
+  return finish(ops.cast(onDiagonal(n, m, 0, device), dtype), options);
 }
 /** Row and column positions of a matrix's lower triangle: (2, count). */
 export const trilIndices = (rows: number, cols: number, k = 0): Tensor =>

@@ -5,7 +5,7 @@
 import type { DType } from '../base/dtype.ts';
 import { isInt } from '../base/dtype.ts';
 import { DTypeError, ShapeError, show, showShape, ValueError } from '../base/errors.ts';
-import { broadcastShapes, normalizeDim, type Shape } from '../base/shape.ts';
+import { broadcastShapes, normalizeDim, otherDims, resized, type Shape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import { type ScatterMode, scatter, take } from '../ir/ops/index.ts';
@@ -17,7 +17,7 @@ import { Scalar } from './host.ts';
 import { MovementTensor } from './movement.ts';
 import { isTensor, operandLike, type TensorLike } from './operand.ts';
 import { recording } from './record.ts';
-import { along, gatherNode } from './reduce.ts';
+import { gatherNode, places } from './reduce.ts';
 import type { Tensor } from './tensor.ts';
 
 /** A range of positions, as Python's start:stop:step. */
@@ -123,12 +123,9 @@ export class IndexTensor extends MovementTensor {
   takeAlongDim(index: Tensor, dim?: number): Tensor {
     if (dim === undefined) return this.flatten().gather(0, index.flatten());
     const d = normalizeDim('takeAlongDim', dim, this.ndim);
-    const others = broadcastShapes('takeAlongDim', [
-      this.shape.map((n, k) => (k === d ? 1 : n)),
-      index.shape.map((n, k) => (k === d ? 1 : n)),
-    ]);
-    const x = this.expand(others.map((n, k) => (k === d ? this.shape[d]! : n)));
-    const i = index.expand(others.map((n, k) => (k === d ? index.shape[d]! : n)));
+    const others = broadcastShapes('takeAlongDim', [resized(this.shape, d, 1), resized(index.shape, d, 1)]);
+    const x = this.expand(resized(others, d, this.shape[d]!));
+    const i = index.expand(resized(others, d, index.shape[d]!));
     return x.gather(d, i);
   }
   /** Whole slices along a dim, by a vector of positions. */
@@ -180,14 +177,8 @@ export class IndexTensor extends MovementTensor {
       : expand(src, index.shape);
     const i = indexNode(index);
     const rank = this.ndim;
-    const at = this.shape.map((_, k) => (k === d ? i : along(i, k, rank)));
-    return scatter(
-      this.node(),
-      v,
-      at,
-      this.shape.map((_, k) => k),
-      mode,
-    );
+    const at = this.shape.map((_, k) => (k === d ? i : places(i, k, rank)));
+    return scatter(this.node(), v, at, otherDims(rank), mode);
   }
   /** A copy with source written to positions along a dim; the last of equal positions wins. */
   scatter(
@@ -256,7 +247,7 @@ export class IndexTensor extends MovementTensor {
   /** A copy whose slices at the given positions of a dim are `value`. */
   indexFill(dim: number, index: Tensor, value: number): Tensor {
     const d = normalizeDim('indexFill', dim, this.ndim);
-    const shape = this.shape.map((n, k) => (k === d ? index.numel : n));
+    const shape = resized(this.shape, d, index.numel);
     return wrap(
       this.slices(
         'indexFill',
@@ -270,12 +261,11 @@ export class IndexTensor extends MovementTensor {
   private slices(op: string, dim: number, index: Tensor, source: Tensor, mode: ScatterMode): Node {
     const d = normalizeDim(op, dim, this.ndim);
     const i = index.ndim === 0 ? index.reshape(1) : index;
-    const want = this.shape.map((n, k) => (k === d ? i.numel : n));
+    const want = resized(this.shape, d, i.numel);
     if (showShape(source.shape) !== showShape(want)) {
       throw new ShapeError(op, `the source must have shape ${showShape(want)}`, showShape(source.shape), '');
     }
-    const rank = this.ndim;
-    const front = [d, ...Array.from({ length: rank }, (_, k) => k).filter(k => k !== d)];
+    const front = [d, ...otherDims(this.ndim, d)];
     return scatter(
       this.node(),
       mv.permute(ops.cast(source.node(), this.dtype), front),

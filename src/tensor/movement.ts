@@ -2,10 +2,19 @@
 // In: dims as users write them. Out: views where PyTorch gives views. Not its job: index lists (indexing.ts).
 
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
-import { inferReshape, normalizeDim, normalizeDims, numel, type Shape } from '../base/shape.ts';
+import {
+  along,
+  inferReshape,
+  normalizeDim,
+  normalizeDims,
+  numel,
+  otherDims,
+  type Shape,
+} from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import { scatter, take } from '../ir/ops/index.ts';
+import { lower, onDiagonal, upper } from '../ir/ops/linalg.ts';
 import * as mv from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
 import { wrap, wrapView } from './core.ts';
@@ -119,7 +128,7 @@ export class MovementTensor extends ReduceTensor {
     from.forEach((f, i) => {
       order[to[i]!] = f;
     });
-    const rest = this.shape.map((_, d) => d).filter(d => !from.includes(d));
+    const rest = otherDims(this.ndim, ...from);
     return this.permute(order.map(o => (o < 0 ? rest.shift()! : o)));
   }
   /** Dims of size 1 stretched, new leading dims added; -1 keeps a size. A view, to be read only where it repeats. */
@@ -169,7 +178,7 @@ export class MovementTensor extends ReduceTensor {
   }
   /** Without dims of size 1: all of them, or the ones named (left alone where larger). */
   squeeze(dim?: Dims): Tensor {
-    const drop = dim === undefined ? this.shape.map((_, d) => d) : normalizeDims('squeeze', dim, this.ndim);
+    const drop = normalizeDims('squeeze', dim, this.ndim);
     return this.reshape(this.shape.filter((n, d) => n !== 1 || !drop.includes(d)));
   }
   /**
@@ -321,9 +330,7 @@ export class MovementTensor extends ReduceTensor {
   private moving(dim: number, start: Tensor | Scalar, length: number): Tensor {
     const from = isTensor(start) ? start.reshape(1).node() : start.node('int32', this.device);
     const index = ops.add(ops.iota([length], from.dtype, this.device), from);
-    const order = this.shape.map((_, k) => k);
-    order.splice(dim, 1);
-    const front = [dim, ...order];
+    const front = [dim, ...otherDims(this.ndim, dim)];
     return wrapView(
       this,
       b => mv.permute(take(b, [index], [dim]), mv.inverse(front)),
@@ -373,20 +380,15 @@ export class MovementTensor extends ReduceTensor {
   }
   /** The upper triangle from diagonal `k`, zero below. */
   triu(k = 0): Tensor {
-    return this.triangle('triu', k, ops.ge);
+    return this.triangle('triu', k, upper);
   }
   /** The lower triangle of each matrix, 0 above diagonal k. */
   tril(k = 0): Tensor {
-    return this.triangle('tril', k, ops.le);
+    return this.triangle('tril', k, lower);
   }
-  private triangle(op: string, k: number, keep: typeof ops.ge): Tensor {
+  private triangle(op: string, k: number, of: typeof upper): Tensor {
     if (this.ndim < 2) throw new ShapeError(op, 'it takes at least 2 dims', showShape(this.shape), '');
-    const [r, c] = this.shape.slice(-2) as [number, number];
-    const x = this.node();
-    const row = mv.reshape(ops.iota([r], 'int32', x.device), [r, 1]);
-    const col = ops.iota([c], 'int32', x.device);
-    const mask = keep(ops.sub(col, row), ops.constant(k, 'int32', x.device));
-    return wrap(ops.where(mask, x, ops.constLike(x, 0)));
+    return wrap(of(this.node(), k));
   }
   /** The k-th diagonal of dims a and b, as the last dim. */
   diagonal(k = 0, a = 0, b = 1): Tensor {
@@ -399,7 +401,7 @@ export class MovementTensor extends ReduceTensor {
         `${a} and ${b} of ${showShape(this.shape)}`,
         '',
       );
-    const rest = this.shape.map((_, d) => d).filter(d => d !== d1 && d !== d2);
+    const rest = otherDims(this.ndim, d1, d2);
     const get = (n: Node): Node => diagonalNode(mv.permute(n, [...rest, d1, d2]), k);
     const back = mv.inverse([...rest, d1, d2]);
     return wrapView(this, get, (base, v) => {
@@ -488,10 +490,7 @@ function putSlice(base: Node, v: Node, a: mv.SliceAttrs): Node {
   const index = a.size.map((n, d) => {
     const i = ops.iota([n], 'int32', base.device);
     const at = ops.add(ops.mul(i, ops.constLike(i, a.step[d]!)), placeNode(a.start[d]!, base.device));
-    return mv.reshape(
-      at,
-      Array.from({ length: rank }, (_, k) => (k === d ? n : 1)),
-    );
+    return mv.reshape(at, along(rank, d, n));
   });
   // Dims taken whole need no index: they stay contiguous in the kernel.
   const whole = a.size.map((n, d) => n === base.shape[d] && a.step[d] === 1);
@@ -500,7 +499,7 @@ function putSlice(base: Node, v: Node, a: mv.SliceAttrs): Node {
   // All of it replaced: the base is gone, unless its history must stay though the new values have none.
   if (last === 0 && (rank === 0 || v.needsGrad || !base.needsGrad)) return ops.alias(v);
   last = Math.max(last, 1);
-  const dims = Array.from({ length: last }, (_, d) => d);
+  const dims = otherDims(last);
   const at = index.slice(0, last).map(n => mv.reshape(n, n.shape.slice(0, last)));
   return scatter(base, v, at, dims, 'set', true);
 }
@@ -516,13 +515,10 @@ function diagonalNode(x: Node, k: number): Node {
     [ops.add(i, ops.constLike(i, top)), ops.add(i, ops.constLike(i, left))],
     [rank - 2, rank - 1],
   );
-  return mv.permute(d, [...d.shape.map((_, j) => j).slice(1), 0]);
+  return mv.permute(d, [...otherDims(d.shape.length, 0), 0]);
 }
-function diagonalMask(x: Node, k: number): Node {
-  const [r, c] = x.shape.slice(-2) as [number, number];
-  const row = mv.reshape(ops.iota([r], 'int32', x.device), [r, 1]);
-  return ops.eq(ops.sub(ops.iota([c], 'int32', x.device), row), ops.constant(k, 'int32', x.device));
-}
+const diagonalMask = (x: Node, k: number): Node =>
+  onDiagonal(...(x.shape.slice(-2) as [number, number]), k, x.device);
 /** Matrices like `base` with v on the k-th diagonal and zeros elsewhere. */
 function embedDiagonal(v: Node, base: Node, k: number): Node {
   const rank = base.shape.length;

@@ -3,7 +3,7 @@
 
 import { type DType, isFloat } from '../base/dtype.ts';
 import { ShapeError, showShape, ValueError } from '../base/errors.ts';
-import { normalizeDim, normalizeDims } from '../base/shape.ts';
+import { along, normalizeDim, normalizeDims, otherDims } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import * as fused from '../ir/ops/fused.ts';
@@ -181,8 +181,7 @@ export class ReduceTensor extends InplaceTensor {
   /** Slices along a dim whose p-norm exceeds `maxNorm` scaled down to it. */
   renorm(p: number, dim: number, maxNorm: number): Tensor {
     const d = normalizeDim('renorm', dim, this.ndim);
-    const others = this.shape.map((_, k) => k).filter(k => k !== d);
-    const size = this.norm(p, others, { keepdim: true });
+    const size = this.norm(p, otherDims(this.ndim, d), { keepdim: true });
     return size.add(1e-7).reciprocal().mul(maxNorm).where(size.gt(maxNorm), 1).mul(wrap(this.node()));
   }
   /**
@@ -289,18 +288,13 @@ function root(x: Node, f: (x: Node) => Node): Node {
 /** x's elements along one dim at the given positions (PyTorch's gather): positions of the other dims are their own. */
 export function gatherNode(x: Node, dim: number, index: Node): Node {
   const rank = x.shape.length;
-  const at = x.shape.map((_, d) => (d === dim ? index : along(index, d, rank)));
-  return take(
-    x,
-    at,
-    x.shape.map((_, d) => d),
-  );
+  const at = x.shape.map((_, d) => (d === dim ? index : places(index, d, rank)));
+  return take(x, at, otherDims(rank));
 }
 /** 0, 1, 2, … along one dim of an index tensor, as an index tensor that broadcasts. */
-export function along(index: Node, dim: number, rank: number): Node {
-  const shape = Array<number>(rank).fill(1);
-  shape[dim] = index.shape[dim]!;
-  return reshape(ops.iota([index.shape[dim]!], 'int64', index.device), shape);
+export function places(index: Node, dim: number, rank: number): Node {
+  const n = index.shape[dim]!;
+  return reshape(ops.iota([n], 'int64', index.device), along(rank, dim, n));
 }
 export function needsFloat(op: string, d: DType): void {
   if (!isFloat(d))

@@ -1,7 +1,7 @@
 // Sorting, order statistics, counting and searching.
 
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
-import { normalizeDim } from '../base/shape.ts';
+import { along, normalizeDim } from '../base/shape.ts';
 import { argsort } from '../ir/ops/sort.ts';
 import { wrap } from './core.ts';
 import { arange, hostData } from './create.ts';
@@ -94,8 +94,7 @@ export class SortTensor extends IndexTensor {
     if (this.ndim === 0) return this.sort();
     const sorted = this.sort(d);
     const n = this.shape[d]!;
-    const along = this.shape.map((_, k) => (k === d ? n : 1));
-    const place = arange(n, { device: this.device }).reshape(along);
+    const place = arange(n, { device: this.device }).reshape(along(this.ndim, d, n));
     const { values } = sorted;
     // The first counts as a change or not: its place is 0.
     const before = cat([values.narrow(d, 0, 1), values.narrow(d, 0, n - 1)], d);

@@ -4,7 +4,7 @@
 
 import { Batcher } from '../autograd/vmap.ts';
 import { CompileError, GradError, ShapeError, show, showShape } from '../base/errors.ts';
-import { normalizeDim } from '../base/shape.ts';
+import { normalizeDim, otherDims } from '../base/shape.ts';
 import { type Node, newestSerial } from '../ir/node.ts';
 import { dataNode } from '../ir/ops/elementwise.ts';
 import { permute } from '../ir/ops/movement.ts';
@@ -178,12 +178,12 @@ function atFront(t: Tensor, dim: unknown): Node {
     );
   const n = t.node();
   const at = dimOf(dim, t.ndim);
-  return permute(n, [at, ...n.shape.map((_, d) => d).filter(d => d !== at)]);
+  return permute(n, [at, ...otherDims(t.ndim, at)]);
 }
 /** The first dim moved to another place. */
 function fromFront(n: Node, dim: unknown): Node {
   const at = dimOf(dim, n.shape.length);
-  const rest = n.shape.map((_, d) => d).slice(1);
+  const rest = otherDims(n.shape.length, 0);
   return permute(n, [...rest.slice(0, at), 0, ...rest.slice(at)]);
 }
 function commonSize(batches: readonly (Node | null)[]): number {

@@ -29,9 +29,16 @@ export function partOf(packed: Node, start: number, shape: Shape): Node {
   const part = narrow(packed, packed.shape.length - 1, start, numel(shape));
   return reshape(part, [...packed.shape.slice(0, -1), ...shape]);
 }
+/** Column − row at each place: which places lie on the k-th diagonal, or above it. (rows, cols), int32 */
+const offsets = (rows: number, cols: number, device: string): Node =>
+  sub(iota([cols], 'int32', device), reshape(iota([rows], 'int32', device), [rows, 1]));
+/** Whether a place lies on the k-th diagonal. (rows, cols), bool */
+export function onDiagonal(rows: number, cols: number, k: number, device: string): Node {
+  const offset = offsets(rows, cols, device);
+  return eq(offset, constLike(offset, k));
+}
 const triangle = (x: Node, keep: typeof ge, k = 0): Node => {
-  const row = reshape(iota([rowsOf(x)], 'int32', x.device), [rowsOf(x), 1]);
-  const offset = sub(iota([colsOf(x)], 'int32', x.device), row);
+  const offset = offsets(rowsOf(x), colsOf(x), x.device);
   return where(keep(offset, constLike(offset, k)), x, constLike(x, 0));
 };
 export const lower = (x: Node, k = 0): Node => triangle(x, le, k);
@@ -39,14 +46,9 @@ export const upper = (x: Node, k = 0): Node => triangle(x, ge, k);
 /** The matrix with v on its diagonal. */
 export function diagonalMatrix(v: Node): Node {
   const n = colsOf(v);
-  const row = reshape(iota([n], 'int32', v.device), [n, 1]);
-  const on = eq(iota([n], 'int32', v.device), row);
-  return where(on, reshape(v, [...v.shape, 1]), constLike(v, 0));
+  return where(onDiagonal(n, n, 0, v.device), reshape(v, [...v.shape, 1]), constLike(v, 0));
 }
-export const eyeLike = (x: Node, n: number): Node => {
-  const row = reshape(iota([n], 'int32', x.device), [n, 1]);
-  return cast(eq(iota([n], 'int32', x.device), row), x.dtype);
-};
+const eyeLike = (x: Node, n: number): Node => cast(onDiagonal(n, n, 0, x.device), x.dtype);
 /** v[j] − v[i] (or of squares) at row i, column j. */
 export const differences = (v: Node): Node =>
   sub(reshape(v, [...v.shape.slice(0, -1), 1, colsOf(v)]), reshape(v, [...v.shape, 1]));
