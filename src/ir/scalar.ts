@@ -294,6 +294,8 @@ export const m = {
       const d = x.data as LoadData;
       return load(d.buffer, d.at, d.dtype, 'i32', x.args[0] ?? null);
     }
+    if (x.type === 'i64' && type === 'i32' && x.op === 'convert' && x.args[0]!.type === 'i32')
+      return x.args[0]!;
     return op('convert', type, [x]);
   },
   bitcast: (x: E, type: ComputeType): E => (x.type === type ? x : op('bitcast', type, [x])),

@@ -3,13 +3,25 @@
 
 import { DTYPES, isFloat } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
-import { numel, sameShape } from '../base/shape.ts';
+import { numel, type Shape, sameShape } from '../base/shape.ts';
+import { floatPermutes } from './layout.ts';
 import type { Node } from './node.ts';
 import { build } from './op.ts';
-import { joinProducts } from './ops/contract.ts';
-import { add, argOf, cast, castDef, constant, constValue, isConst } from './ops/elementwise.ts';
+import { type ContractAttrs, contract, contractDef, joinProducts, type Labels } from './ops/contract.ts';
+import {
+  add,
+  argOf,
+  cast,
+  castDef,
+  constant,
+  constLike,
+  constValue,
+  isConst,
+  mul,
+  neg,
+} from './ops/elementwise.ts';
 import { cat, joinPads, narrow, reshape, rowsLater } from './ops/movement.ts';
-import { countOf, type ReduceAttrs } from './ops/reduce.ts';
+import { countOf, expandDef, type ReduceAttrs, sum } from './ops/reduce.ts';
 import { type Rule, rewrite, type Trace } from './rewrite.ts';
 import { withExprs } from './scalar.ts';
 import { verify } from './verify.ts';
@@ -42,6 +54,7 @@ const canonicalize: Rule[] = [
     if (sameShape(x.shape, n.shape)) return x;
     return x.op.relabels && x.value === null ? reshape(x.src[0]!, n.shape) : rowsLater(x, n.shape);
   },
+  factorOut,
   n => {
     if (n.op !== add.def) return null;
     const [a, b] = n.src as [Node, Node];
@@ -96,6 +109,38 @@ const fold: Rule[] = [
   },
 ];
 
+/** The factors of a product, and of products in it; −x counts as −1 · x. */
+function factorsOf(n: Node, out: Node[] = []): Node[] {
+  if (n.value === null && n.op === mul.def) for (const s of n.src) factorsOf(s, out);
+  else if (n.value === null && n.op === neg.def) {
+    out.push(constLike(n, -1));
+    factorsOf(n.src[0]!, out);
+  } else out.push(n);
+  return out;
+}
+/** Factors that are the same all along a sum stand before it: Σ a·x = a·Σ x. */
+function factorOut(n: Node): Node | null {
+  if (n.op !== sum.def || !isFloat(n.dtype)) return null;
+  const [x] = n.src as [Node];
+  const { dims, keepdim } = n.attrs as ReduceAttrs;
+  if (!keepdim || x.value !== null) return null;
+  const factors = factorsOf(x);
+  if (factors.length === 1) return null;
+  const before = factors.map(f => alongOne(f, x.shape, dims));
+  const left = factors.filter((_, i) => before[i] === null);
+  const out = before.filter(f => f !== null);
+  if (out.length === 0 || left.length === 0) return null;
+  const inner = left.reduce((a, b) => mul(a, b));
+  if (!sameShape(inner.shape, x.shape) || inner.dtype !== x.dtype) return null;
+  return out.reduce((a, b) => mul(a, b), sum(inner, dims, true));
+}
+/** A factor as it is with dims of size 1, where it is the same all along them; else null. */
+function alongOne(f: Node, shape: Shape, dims: readonly number[]): Node | null {
+  if (f.value === null && f.op.id === expandDef.id) return alongOne(f.src[0]!, shape, dims);
+  const lead = shape.length - f.shape.length;
+  return dims.every(d => d < lead || f.shape[d - lead] === 1) ? f : null;
+}
+
 /** A reduction this large with so few results is cut in two, so that threads can share it (the cut depends on shape only). */
 const SPLIT_FROM = 32768;
 const FEW_RESULTS = 32;
@@ -129,6 +174,28 @@ const splitReductions: Rule[] = [
     return finish(again(cat([part, row], d), [d]));
   },
 ];
+/** Bytes of an operand that a part of a long product reads: with its partner and the sums it stays in L2. */
+const PART_BYTES = 128 * 1024;
+/** A product of long sums with a small result (the gradient of a kernel) is cut into parts that each stay in the cache. */
+const splitProducts: Rule = n => {
+  if (n.op.id !== contractDef.id) return null;
+  const { a, b } = n.attrs as ContractAttrs;
+  const [x, y] = n.src as [Node, Node];
+  if (a[0] === undefined || a[0] >= 0) return null;
+  const at = b.indexOf(a[0]);
+  const size = x.shape[0]!;
+  const most = Math.min((numel(y.shape) * 4) / PART_BYTES, (2 * numel(y.shape)) / numel(n.shape));
+  let parts = Math.min(size, Math.floor(most));
+  while (parts > 1 && size % parts !== 0) parts--;
+  if (parts < 4 || numel(n.shape) === 0) return null;
+  const cut = (s: Node, labels: Labels, d: number): [Node, number[]] => [
+    reshape(s, [...s.shape.slice(0, d), parts, size / parts, ...s.shape.slice(d + 1)]),
+    [...labels.slice(0, d), -1, ...labels.slice(d)].map((l, i) => (i === d ? 0 : l < 0 ? l : l + 1)),
+  ];
+  const [left, la] = cut(x, a, 0);
+  const [right, lb] = cut(y, b, at);
+  return sum(contract(left, right, la, lb), [0], false);
+};
 function chunkCount(size: number): number {
   for (let c = CHUNKS; c <= CHUNKS * 2; c++) if (size % c === 0 && size / c >= 16) return c;
   return size >= CHUNKS * 16 ? CHUNKS : size >= 256 ? 16 : 1;
@@ -136,8 +203,9 @@ function chunkCount(size: number): number {
 
 const PASSES: readonly (readonly [name: string, rules: readonly Rule[]])[] = [
   ['expand composites', expandComposites],
+  ['permutes towards the results', floatPermutes],
   ['canonicalize and fold', [...canonicalize, ...fold]],
-  ['split reductions', splitReductions],
+  ['split reductions', [...splitReductions, splitProducts]],
 ];
 
 /** All passes in order; DEBUG=3 prints the graph after each, TENON_VERIFY=1 checks it. */

@@ -1,12 +1,13 @@
 // Products by a native BLAS: it computes the sums of a tile, our epilogue does the rest.
-// In: a GemmKernel. Out: functions and tasks, or null where our own tiles are the better way. Not its job: finding the
+// In: a product. Out: functions and tasks, or null where our own tiles are the better way. Not its job: finding the
 // library (runtime/blas.node.ts), which is why pages do without this file.
 
 import type { Emitter } from '../codegen/wasm.ts';
 import { HOST_INDEX, type Target } from '../codegen/wasm-target.ts';
-import type { Affine } from '../ir/scalar.ts';
-import type { GemmKernel, KernelStore } from '../schedule/kernel.ts';
-import { balance, batchSize, direct, SHARED_FROM_NS, spread, tileOf, tilePiece } from './gemm.ts';
+import type { Affine, LoopVar } from '../ir/scalar.ts';
+import type { KernelStore } from '../schedule/kernel.ts';
+import { balance, batchSize, operandsOf, SHARED_FROM_NS, spread, tileOf, tilePiece } from './gemm.ts';
+import type { Product } from './gemm-loops.ts';
 import { coefficient, type Layout, layoutOf, without } from './gemm-pack.ts';
 import type { Bounds, NativePlan, Sums, TilePlan } from './gemm-tile.ts';
 import type { Pieces } from './pieces.ts';
@@ -19,10 +20,12 @@ const NATIVE_RATE = 100;
 const NATIVE_TILE_NS = 300_000;
 
 /** How it would be called; null where it cannot, or where our own tiles are as quick. */
-function planOf(g: GemmKernel): NativePlan | null {
-  const [M, N, K] = [g.i.size, g.j.size, g.k.size];
-  const a = layoutOf(g.a, g.i, g.k);
-  const b = layoutOf(g.b, g.j, g.k);
+function planOf(g: Product): NativePlan | null {
+  if (g.k.length > 1 || g.rows !== null) return null;
+  const [k] = g.k as [LoopVar];
+  const [M, N, K] = [g.i.size, g.j.size, k.size];
+  const a = layoutOf(g.a, g.i, k);
+  const b = layoutOf(g.b, g.j, k);
   if (M * N * K < NATIVE_FROM || Math.min(M, N) < NATIVE_WIDTH) return null;
   if (a.kind === 'none' || b.kind === 'none') return null;
   const ta = a.kind === 'x' ? 1 : 0;
@@ -43,7 +46,7 @@ function planOf(g: GemmKernel): NativePlan | null {
     call: (em, at) => call(em, g, { ta, tb, lda, ldb, ...sums }, a, b, at),
   };
 }
-export function nativeGemm(g: GemmKernel, target: Target): Pieces | null {
+export function nativeGemm(g: Product, target: Target): Pieces | null {
   const native = planOf(g);
   if (native === null) return null;
   const batch = batchSize(g);
@@ -56,10 +59,9 @@ export function nativeGemm(g: GemmKernel, target: Target): Pieces | null {
     NT: Math.ceil(N / (4 * NV)) * 4 * NV,
     native,
     blocked: null,
-    a: direct(g.a, layoutOf(g.a, g.i, g.k), g.i, g.k),
-    b: direct(g.b, layoutOf(g.b, g.j, g.k), g.j, g.k),
+    ...operandsOf(g),
   };
-  const ns = (2 * M * N * g.k.size * batch) / NATIVE_RATE;
+  const ns = (2 * M * N * g.k[0]!.size * batch) / NATIVE_RATE;
   // A tile packs what it reads: few of them, but enough to share.
   if (ns >= 2 * SHARED_FROM_NS) balance(plan, M, N, batch, Math.min(16, Math.max(2, ns / NATIVE_TILE_NS)));
   const scratch = native.epilogue ? [batch * M * N * 4 + 64] : [];
@@ -76,7 +78,7 @@ interface Call extends Sums {
   readonly ldb: number;
 }
 /** Calls sgemm for one tile. */
-function call(em: Emitter, g: GemmKernel, n: Call, a: Layout, b: Layout, [i0, i1, j0, j1]: Bounds): void {
+function call(em: Emitter, g: Product, n: Call, a: Layout, b: Layout, [i0, i1, j0, j1]: Bounds): void {
   const c = em.code;
   /** The address of an element in row (column) `x` of an operand, `stride` elements apart. */
   const address = (o: { buffer: number; base: Affine }, x: number, stride: number): void => {
@@ -87,10 +89,11 @@ function call(em: Emitter, g: GemmKernel, n: Call, a: Layout, b: Layout, [i0, i1
   };
   c.i32(n.ta).i32(n.tb);
   c.get(i1).get(i0).op('i32.sub').get(j1).get(j0).op('i32.sub');
-  em.val(em.int(g.k.size));
-  address({ buffer: g.a.buffer, base: without(g.a.at, g.i, g.k) }, i0, a.strideX);
+  const [k] = g.k as [LoopVar];
+  em.val(em.int(k.size));
+  address({ buffer: g.a.buffer, base: without(g.a.at, g.i, k) }, i0, a.strideX);
   em.val(em.int(n.lda));
-  address({ buffer: g.b.buffer, base: without(g.b.at, g.j, g.k) }, j0, b.strideX);
+  address({ buffer: g.b.buffer, base: without(g.b.at, g.j, k) }, j0, b.strideX);
   em.val(em.int(n.ldb));
   address(n.c, i0, n.ldc);
   c.get(j0).i32(2).op('i32.shl').op('i32.add');

@@ -4,7 +4,7 @@
 import { Emitter } from '../codegen/wasm.ts';
 import { I32, V128 } from '../codegen/wasm-asm.ts';
 import type { Emitted, Target } from '../codegen/wasm-target.ts';
-import type { Affine, E, LoopVar } from '../ir/scalar.ts';
+import { type Affine, type E, type LoopVar, m } from '../ir/scalar.ts';
 import { loopVarOf } from '../schedule/affine.ts';
 import type { GemmOperand } from '../schedule/kernel.ts';
 import { cutRange, type Piece } from './pieces.ts';
@@ -30,11 +30,11 @@ export const without = (at: Affine, ...vars: LoopVar[]): Affine => ({
   terms: at.terms.filter(([e]) => !vars.includes(loopVarOf(e)!)),
 });
 
-/** Copies an operand into panels [panel][k][R]; what lies beyond the last row repeats it. */
+/** Copies an operand into panels [panel][k][R]; what lies beyond the last row repeats it. Outer sums are tasks of their own. */
 export function packPiece(
   o: GemmOperand,
   x: LoopVar,
-  k: LoopVar,
+  ks: readonly LoopVar[],
   own: readonly LoopVar[],
   l: Layout,
   R: number,
@@ -44,19 +44,31 @@ export function packPiece(
 ): Piece {
   const em = new Emitter(words, target);
   const panels = Math.ceil(x.size / R);
-  const total = own.reduce((p, v) => p * v.size, 1) * panels;
-  const K = k.size;
+  const outer = ks.slice(0, -1);
+  const sums = outer.reduce((p, v) => p * v.size, 1);
+  const total = own.reduce((p, v) => p * v.size, 1) * panels * sums;
+  const K = ks[ks.length - 1]!.size;
   const t = em.local(I32);
   const end = 2;
   em.code.get(1).set(t);
   em.push();
   em.touch(t);
-  const panel = bindBatch(em, t, own, em.word(panels));
+  let panel = bindBatch(em, t, own, em.word(panels * sums));
+  if (outer.length > 0) {
+    const place = em.local(I32);
+    em.code.get(panel);
+    em.val(em.word(sums));
+    em.code.op('i32.rem_u').set(place).get(panel);
+    panel = em.local(I32);
+    em.val(em.word(sums));
+    em.code.op('i32.div_u').set(panel);
+    bindBatch(em, place, outer, m.const(1, 'i32'));
+  }
   // First row of the panel, and the address of each of its rows at k = 0 (clamped to the last row).
   const first = em.local(I32);
   em.code.get(panel).i32(R).op('i32.mul').set(first);
   const base = em.local(I32);
-  em.val(em.addressOf(o.buffer, without(o.at, x, k), 4));
+  em.val(em.addressOf(o.buffer, without(o.at, x, ks[ks.length - 1]!), 4));
   em.code.set(base);
   const out = em.local(I32);
   em.val(em.pointer(to));

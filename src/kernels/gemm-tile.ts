@@ -1,5 +1,5 @@
 // The tiles of a matrix product: sums in registers, or in memory where they come in parts, and the epilogue behind them.
-// In: a GemmKernel and a plan of its tiles. Out: the function of a tile range. Not its job: choosing the plan (gemm.ts).
+// In: a product and a plan of its tiles. Out: the function of a tile range. Not its job: choosing the plan (gemm.ts).
 
 import { Emitter } from '../codegen/wasm.ts';
 import { I32, V128 } from '../codegen/wasm-asm.ts';
@@ -7,7 +7,8 @@ import type { Emitted, Target } from '../codegen/wasm-target.ts';
 import { Dependence } from '../codegen/widen.ts';
 import type { Affine, E } from '../ir/scalar.ts';
 import { accOf, addScaled, asAffine, constAffine, indexOf, m, rebuild, varOf } from '../ir/scalar.ts';
-import type { GemmKernel, KernelStore } from '../schedule/kernel.ts';
+import type { KernelStore } from '../schedule/kernel.ts';
+import type { Product } from './gemm-loops.ts';
 import { bindBatch, closeTaskLoop, coefficient, finish } from './gemm-pack.ts';
 
 /**
@@ -21,11 +22,18 @@ export interface Access {
   readonly buffer: number;
   /** Index of the first element of row (column) x = 0, k = 0, without x and k. */
   readonly base: Affine;
-  /** Elements from one group of MR rows (NR columns) to the next, and from one k to the next. */
+  /** Elements per row from one group of MR rows (NR columns) to the next. */
   readonly group: number;
-  readonly strideK: number;
   /** Elements from row to row inside the group; 1 means that a group's values for one k are neighbours. */
   readonly strideX: number;
+  /** Rows in two loops: `by` more elements after every `after` rows. */
+  readonly turn: { readonly after: number; readonly by: number } | null;
+}
+/** A loop of the sum: elements from step to step in A and in B. */
+export interface Level {
+  readonly size: number;
+  readonly a: number;
+  readonly b: number;
 }
 export interface TilePlan {
   readonly MR: number;
@@ -37,6 +45,8 @@ export interface TilePlan {
   readonly blocked: Sums | null;
   readonly a: Access;
   readonly b: Access;
+  /** From outside in. */
+  readonly levels: readonly Level[];
 }
 /** Sums that pass through memory: where, and how far its rows are apart. */
 export interface Sums {
@@ -55,24 +65,26 @@ export interface NativePlan extends Sums {
 const UNROLL = 4;
 
 export class GemmEmitter {
-  private readonly g: GemmKernel;
+  private readonly g: Product;
   private readonly p: TilePlan;
   private readonly em: Emitter;
   private readonly deps = new Dependence();
   private readonly accs: number[];
   private readonly values: number[];
-  /** How many times UNROLL steps of k there are. */
+  private readonly inner: Level;
+  /** How many times UNROLL steps of the innermost sum there are. */
   private readonly groups: E;
   private nextAcc = 1 << 24;
 
-  constructor(g: GemmKernel, p: TilePlan, words: number, target: Target) {
+  constructor(g: Product, p: TilePlan, words: number, target: Target) {
     this.g = g;
     this.p = p;
     this.em = new Emitter(words, target);
     this.em.rowsOfAnyLength();
     this.accs = Array.from({ length: p.MR * p.NV }, () => this.em.local(V128));
     this.values = Array.from({ length: p.NV + 1 }, () => this.em.local(V128));
-    this.groups = this.em.word(Math.floor(g.k.size / UNROLL));
+    this.inner = p.levels[p.levels.length - 1]!;
+    this.groups = this.em.word(Math.floor(this.inner.size / UNROLL));
   }
 
   emit(): Emitted {
@@ -137,7 +149,7 @@ export class GemmEmitter {
   }
   /** The tile's sums, some rows of B at a time. */
   private blocks(sums: Sums, i0: number, i1: number, j0: number, j1: number): void {
-    const { em, g } = this;
+    const { em } = this;
     const c = em.code;
     const k = em.local(I32);
     const n = em.local(I32);
@@ -146,15 +158,15 @@ export class GemmEmitter {
     em.push();
     em.code.get(j0).set(j);
     // n = min(BLOCK_K, K − k) / 4
-    em.val(em.int(g.k.size));
+    em.val(em.int(this.inner.size));
     em.code.get(k).op('i32.sub').i32(BLOCK_K);
-    em.val(em.int(g.k.size));
+    em.val(em.int(this.inner.size));
     em.code.get(k).op('i32.sub').i32(BLOCK_K).op('i32.lt_u').op('select').i32(2).op('i32.shr_u').set(n);
     this.block = { k, groups: n, sums };
     this.panels(j, j1, i0, i1);
     this.block = null;
     em.code.get(k).i32(BLOCK_K).op('i32.add').tee(k);
-    em.val(em.int(g.k.size));
+    em.val(em.int(this.inner.size));
     em.code.op('i32.lt_u').brIf(0);
     const bytes = em.pop();
     c.loop();
@@ -179,6 +191,7 @@ export class GemmEmitter {
     em.bindVar(g.j, j);
     const i = em.local(I32);
     em.code.get(i0).set(i);
+    if (p.a.turn !== null) this.turn = this.firstRow(i0, p.a.turn.after, p.a.turn.by);
     const b = em.local(I32);
     const point = (l: number, from: { buffer: number; base: Affine }, apart: number): void => {
       em.val(em.addressOf(from.buffer, from.base, 4));
@@ -192,7 +205,7 @@ export class GemmEmitter {
     if (sums === null || this.block !== null) point(b, p.b, p.b.group);
     if (this.block !== null) {
       em.code.get(b).get(this.block.k);
-      em.val(em.int(p.b.strideK * 4));
+      em.val(em.int(this.inner.b * 4));
       em.code.op('i32.mul').op('i32.add').set(b);
     }
     this.rows(i, i1, b, s, p.MR, NV, partial);
@@ -205,6 +218,46 @@ export class GemmEmitter {
     c.get(j).i32(width).op('i32.add').get(j1).op('i32.gt_u').brIf(1);
     c.out.append(bytes);
     c.get(j).i32(width).op('i32.add').set(j).br(0).end().end();
+  }
+
+  /** Where rows in two loops are: the place in the inner one, and the bytes from row 0. */
+  private turn: { place: number; bytes: number } | null = null;
+  private firstRow(i0: number, after: number, by: number): { place: number; bytes: number } {
+    const { em, p } = this;
+    const c = em.code;
+    const [place, bytes] = [em.local(I32), em.local(I32)];
+    c.get(i0);
+    em.val(em.int(after));
+    c.op('i32.rem_u').set(place).get(i0);
+    em.val(em.int(after));
+    c.op('i32.div_u');
+    em.val(em.int(by * 4));
+    c.op('i32.mul').get(i0);
+    em.val(em.int(p.a.strideX * 4));
+    c.op('i32.mul').op('i32.add').set(bytes);
+    return { place, bytes };
+  }
+  /** Sets the address of each row in turn, and moves on. */
+  private turning(
+    pa: readonly number[],
+    base: number,
+    { place, bytes }: { place: number; bytes: number },
+  ): void {
+    const { em, p } = this;
+    const c = em.code;
+    const { after, by } = p.a.turn!;
+    const ends = em.local(I32);
+    for (const l of pa) {
+      c.get(base).get(bytes).op('i32.add').set(l);
+      c.get(place).i32(1).op('i32.add').tee(place);
+      em.val(em.int(after));
+      c.op('i32.eq').set(ends);
+      c.get(bytes);
+      em.val(em.int((p.a.strideX + by) * 4));
+      em.val(em.int(p.a.strideX * 4));
+      c.get(ends).op('select').op('i32.add').set(bytes);
+      c.i32(0).get(place).get(ends).op('select').set(place);
+    }
   }
 
   private rows(i: number, i1: number, b: number, s: number, MR: number, NV: number, partial: number): void {
@@ -280,44 +333,49 @@ export class GemmEmitter {
 
   /** Adds the products over k (of the block) for MR rows and NV vectors of columns to the accumulators. */
   private micro(i: number, b: number, MR: number, NV: number): void {
-    const { em, g, p } = this;
+    const { em, p, inner } = this;
     const c = em.code;
-    const K = g.k.size;
     const acc = (r: number, v: number): number => this.accs[r * p.NV + v]!;
     const pb = em.local(I32);
     c.get(b).set(pb);
     const rowsApart = p.a.strideX !== 1;
     const base = em.local(I32);
     em.val(em.addressOf(p.a.buffer, p.a.base, 4));
-    c.get(i);
-    em.val(em.int(p.a.group * 4));
-    c.op('i32.mul').op('i32.add').set(base);
+    if (this.turn === null) {
+      c.get(i);
+      em.val(em.int(p.a.group * 4));
+      c.op('i32.mul').op('i32.add');
+    }
+    c.set(base);
     if (this.block !== null) {
       c.get(base).get(this.block.k);
-      em.val(em.int(p.a.strideK * 4));
+      em.val(em.int(inner.a * 4));
       c.op('i32.mul').op('i32.add').set(base);
     }
     // Rows at distance strideX have a pointer each; neighbours share one.
     const pa = Array.from({ length: rowsApart ? MR : 1 }, () => em.local(I32));
-    pa.forEach((l, r) => {
-      if (r === 0) c.get(base).set(l);
-      else {
-        c.get(pa[r - 1]!);
-        em.val(em.int(p.a.strideX * 4));
-        c.op('i32.add').set(l);
-      }
-    });
-    const stepA = p.a.strideK * 4;
-    const stepB = p.b.strideK * 4;
-    // Short distances become constant offsets of one unrolled group; long ones move the pointer at each k.
-    const fixedA = stepA <= 256;
-    const fixedB = stepB <= 256;
+    if (this.turn !== null) this.turning(pa, base, this.turn);
+    else {
+      pa.forEach((l, r) => {
+        if (r === 0) c.get(base).set(l);
+        else {
+          c.get(pa[r - 1]!);
+          em.val(em.int(p.a.strideX * 4));
+          c.op('i32.add').set(l);
+        }
+      });
+    }
     const move = (l: number, by: number, fixed: boolean): void => {
       c.get(l);
       if (fixed) c.i32(by);
       else em.val(em.int(by));
       c.op('i32.add').set(l);
     };
+    const stepA = inner.a * 4;
+    const stepB = inner.b * 4;
+    // Short distances become constant offsets of one unrolled group; long ones move the pointer at each k.
+    const fixedA = stepA <= 256;
+    const fixedB = stepB <= 256;
     const one = (u: number): void => {
       const offA = fixedA ? u * stepA : 0;
       const offB = fixedB ? u * stepB : 0;
@@ -342,17 +400,35 @@ export class GemmEmitter {
       if (fixedA) for (const l of pa) move(l, n * stepA, true);
       if (fixedB) move(pb, n * stepB, true);
     };
-    if (K >= UNROLL) {
+    /** The loops from a level on inwards; tells how many elements the pointers have moved. */
+    const level = (d: number): { a: number; b: number } => {
+      if (d === p.levels.length - 1) {
+        const { size } = inner;
+        const groups = Math.floor(size / UNROLL);
+        if (groups > 0) {
+          const n = em.local(I32);
+          if (this.block !== null) c.get(this.block.groups);
+          else em.val(this.groups);
+          c.set(n).loop();
+          for (let u = 0; u < UNROLL; u++) one(u);
+          advance(UNROLL);
+          c.get(n).i32(1).op('i32.sub').tee(n).brIf(0).end();
+        }
+        for (let u = 0; u < size % UNROLL; u++) one(u);
+        const moved = (fixed: boolean): number => (fixed ? groups * UNROLL : size);
+        return { a: moved(fixedA) * inner.a, b: moved(fixedB) * inner.b };
+      }
+      const { size, a, b: ofB } = p.levels[d]!;
       const n = em.local(I32);
-      if (this.block !== null) c.get(this.block.groups);
-      else em.val(this.groups);
+      em.val(em.word(size));
       c.set(n).loop();
-      for (let u = 0; u < UNROLL; u++) one(u);
-      advance(UNROLL);
+      const moved = level(d + 1);
+      for (const l of pa) move(l, (a - moved.a) * 4, false);
+      move(pb, (ofB - moved.b) * 4, false);
       c.get(n).i32(1).op('i32.sub').tee(n).brIf(0).end();
-    }
-    const left = K % UNROLL;
-    for (let u = 0; u < left; u++) one(u);
+      return { a: size * a, b: size * ofB };
+    };
+    level(0);
   }
 
   /** What is done with the sums: each store's expression, for every row and vector, with the sum in a register. */

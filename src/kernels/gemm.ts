@@ -7,8 +7,9 @@ import type { Target } from '../codegen/wasm-target.ts';
 import type { Affine, LoopVar } from '../ir/scalar.ts';
 import { addScaled, asAffine, constAffine, varOf, withExprs } from '../ir/scalar.ts';
 import type { GemmKernel, GemmOperand } from '../schedule/kernel.ts';
+import { joinLoops, type Product } from './gemm-loops.ts';
 import { coefficient, type Layout, layoutOf, packPiece, without } from './gemm-pack.ts';
-import { type Access, GemmEmitter, type TilePlan } from './gemm-tile.ts';
+import { type Access, GemmEmitter, type Level, type TilePlan } from './gemm-tile.ts';
 import { cutRange, type Piece, type Pieces } from './pieces.ts';
 
 /** Products smaller than this are loops: fused with what is around them they cost less. */
@@ -21,6 +22,8 @@ const RATE = 45;
 /** Columns are packed when this many bytes of B would be read across rows further apart than a page. */
 const PACK_B_FROM = 96 * 1024;
 const PACK_A_FROM = 96 * 1024;
+/** Rows of A whose sums are several loops jump more often: nearer ones are packed, too. */
+const FAR = 128;
 /** Operands from this size on, and rows up to which B is read some rows at a time; from there on packing pays for itself. */
 const BLOCK_FROM = 512 * 1024;
 const BLOCK_ROWS = 96;
@@ -42,32 +45,41 @@ const TURN_FROM_K = 128;
  * The transposed product where that spares packing the larger operand: rows times a matrix stored [N, K], as a linear
  * layer has it, are that matrix, read as it lies, times few columns.
  */
-function turned(g: GemmKernel): GemmKernel {
-  const pays = g.j.size > g.i.size && g.k.size >= TURN_FROM_K && layoutOf(g.b, g.j, g.k).kind === 'k';
+function turned(g: Product): Product {
+  if (g.k.length > 1 || g.rows !== null) return g;
+  const [k] = g.k as [LoopVar];
+  const pays = g.j.size > g.i.size && k.size >= TURN_FROM_K && layoutOf(g.b, g.j, k).kind === 'k';
   return pays ? { ...g, i: g.j, j: g.i, a: g.b, b: g.a } : g;
 }
 
 /** Products that something else computes; null for those that it leaves to us. */
-export type NativeGemm = (g: GemmKernel, target: Target) => Pieces | null;
+export type NativeGemm = (g: Product, target: Target) => Pieces | null;
 
 export function emitGemm(g: GemmKernel, target: Target, native: NativeGemm): Pieces {
-  return withExprs(() => native(g, target) ?? emitOwn(turned(g), target), g.exprs);
+  return withExprs(() => {
+    const p = joinLoops(g);
+    return native(p, target) ?? emitOwn(turned(p), target);
+  }, g.exprs);
 }
-export const batchSize = (g: GemmKernel): number => g.batch.reduce((p, v) => p * v.size, 1);
+const count = (vars: readonly LoopVar[]): number => vars.reduce((p, v) => p * v.size, 1);
+export const batchSize = (g: GemmKernel): number => count(g.batch);
 
-function emitOwn(g: GemmKernel, target: Target): Pieces {
-  const [M, N, K] = [g.i.size, g.j.size, g.k.size];
+function emitOwn(g: Product, target: Target): Pieces {
+  const [M, N, K] = [g.i.size, g.j.size, count(g.k)];
   const batch = batchSize(g);
   const { MR, NV } = tileOf(N);
   const NR = NV * 4;
-  const a = layoutOf(g.a, g.i, g.k);
-  const b = layoutOf(g.b, g.j, g.k);
+  const k = g.k[g.k.length - 1]!;
+  const a = layoutOf(g.a, g.rows?.inner ?? g.i, k);
+  const b = layoutOf(g.b, g.j, k);
   const bytesB = K * N * 4;
   const scattered = b.kind === 'x' && b.strideK > 512;
-  const inBlocks = scattered && bytesB >= BLOCK_FROM && M < BLOCK_ROWS && K % 4 === 0;
+  const inBlocks = scattered && bytesB >= BLOCK_FROM && M < BLOCK_ROWS && K % 4 === 0 && g.k.length === 1;
   const packB = b.kind !== 'x' || (scattered && !inBlocks && bytesB >= PACK_B_FROM && M >= 4 * MR);
+  // Rows in two loops are always neighbours along k.
   const packA =
-    a.kind === 'none' || (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > 512);
+    a.kind === 'none' ||
+    (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > (g.k.length > 1 ? FAR : 512));
   const scratch: number[] = [];
   const pieces: Piece[] = [];
   const panelsB = Math.ceil(N / NR);
@@ -78,7 +90,6 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
   const batchOf = (o: GemmOperand): LoopVar[] => g.batch.filter(v => coefficient(o.at, v) !== 0);
   const ownA = batchOf(g.a);
   const ownB = batchOf(g.b);
-  const count = (vars: readonly LoopVar[]): number => vars.reduce((p, v) => p * v.size, 1);
   if (packB) {
     bufferB = g.buffers.length + scratch.length;
     scratch.push(count(ownB) * panelsB * K * NR * 4 + 64);
@@ -88,7 +99,7 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
     scratch.push(count(ownA) * panelsA * K * MR * 4 + 64);
   }
   const wideN = panelsB * NR;
-  const blocked = inBlocks && !packA;
+  const blocked = inBlocks && !packA && g.rows === null;
   if (blocked) scratch.push(batch * M * wideN * 4);
   const words = g.buffers.length + scratch.length;
   if (packB) pieces.push(packPiece(g.b, g.j, g.k, ownB, b, NR, bufferB, words, target));
@@ -102,8 +113,13 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
     NT: Math.ceil(N / NR) * NR,
     native: null,
     blocked: blocked ? { c: { buffer: words - 1, base: spread(g.batch, M * wideN) }, ldc: wideN } : null,
-    a: packA ? packed(bufferA, ownA, panelsA, K, MR) : direct(g.a, a, g.i, g.k),
-    b: packB ? packed(bufferB, ownB, panelsB, K, NR) : direct(g.b, b, g.j, g.k),
+    a: packA ? packed(bufferA, ownA, panelsA, K, MR) : rowsOf(g, a),
+    b: packB ? packed(bufferB, ownB, panelsB, K, NR) : direct(g.b, b, [g.j, ...g.k]),
+    levels: levelsOf(
+      g.k,
+      packA ? packedSteps(g.k, MR) : stepsOf(g.a, g.k),
+      packB ? packedSteps(g.k, NR) : stepsOf(g.b, g.k),
+    ),
   };
   if (blocked) plan.MT = Math.min(plan.MT, BLOCK_TILE);
   const ns = (2 * M * N * K * batch) / RATE;
@@ -112,7 +128,7 @@ function emitOwn(g: GemmKernel, target: Target): Pieces {
   pieces.push(tilePiece(g, plan, ns, words, target));
   return { pieces, scratch };
 }
-export function tilePiece(g: GemmKernel, plan: TilePlan, ns: number, words: number, target: Target): Piece {
+export function tilePiece(g: Product, plan: TilePlan, ns: number, words: number, target: Target): Piece {
   const tiles = batchSize(g) * Math.ceil(g.i.size / plan.MT) * Math.ceil(g.j.size / plan.NT);
   return { emitted: new GemmEmitter(g, plan, words, target).emit(), tasks: cutRange(tiles, ns, 1), ns };
 }
@@ -144,16 +160,48 @@ export function balance(p: TilePlan, M: number, N: number, batch: number, wanted
   p.NT = chosen.nt;
 }
 
-export const direct = (o: GemmOperand, l: Layout, x: LoopVar, k: LoopVar): Access => ({
+const direct = (o: GemmOperand, l: Layout, loops: readonly LoopVar[]): Access => ({
   buffer: o.buffer,
-  base: without(o.at, x, k),
+  base: without(o.at, ...loops),
   group: l.strideX,
-  strideK: l.strideK,
   strideX: l.strideX,
+  turn: null,
 });
+/** The rows of A where they lie. */
+function rowsOf(g: Product, l: Layout): Access {
+  if (g.rows === null) return direct(g.a, l, [g.i, ...g.k]);
+  const { outer, inner } = g.rows;
+  const turn = { after: inner.size, by: coefficient(g.a.at, outer) - inner.size * l.strideX };
+  return { ...direct(g.a, l, [outer, inner, ...g.k]), turn };
+}
+/** Both operands where they lie, with their sums. */
+export const operandsOf = (g: Product): Pick<TilePlan, 'a' | 'b' | 'levels'> => {
+  const k = g.k[g.k.length - 1]!;
+  return {
+    a: rowsOf(g, layoutOf(g.a, g.rows?.inner ?? g.i, k)),
+    b: direct(g.b, layoutOf(g.b, g.j, k), [g.j, ...g.k]),
+    levels: levelsOf(g.k, stepsOf(g.a, g.k), stepsOf(g.b, g.k)),
+  };
+};
+const stepsOf = (o: GemmOperand, k: readonly LoopVar[]): number[] => k.map(v => coefficient(o.at, v));
+/** Steps of the sums in panels of R rows. */
+const packedSteps = (k: readonly LoopVar[], R: number): number[] =>
+  k.map((_, i) => count(k.slice(i + 1)) * R);
+/** The sums with their steps; those that follow each other in both operands are one. */
+function levelsOf(k: readonly LoopVar[], a: readonly number[], b: readonly number[]): Level[] {
+  const out: Level[] = [];
+  for (let i = k.length - 1; i >= 0; i--) {
+    const [inner] = out;
+    const { size } = k[i]!;
+    if (inner !== undefined && a[i] === inner.a * inner.size && b[i] === inner.b * inner.size)
+      out[0] = { ...inner, size: size * inner.size };
+    else out.unshift({ size, a: a[i]!, b: b[i]! });
+  }
+  return out;
+}
 function packed(buffer: number, own: readonly LoopVar[], panels: number, K: number, R: number): Access {
   // `group` counts per row: a panel of R rows takes K·R elements.
-  return { buffer, base: spread(own, panels * K * R), group: K, strideK: R, strideX: 1 };
+  return { buffer, base: spread(own, panels * K * R), group: K, strideX: 1, turn: null };
 }
 /** Index of what each combination of loops has `size` elements of, one after the other. */
 export function spread(vars: readonly LoopVar[], size: number): Affine {

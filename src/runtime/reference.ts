@@ -7,7 +7,7 @@ import { ValueError } from '../base/errors.ts';
 import { contiguousStrides, numel, type Shape } from '../base/shape.ts';
 import { cloneGraph, type Node, type Storage, toposort } from '../ir/node.ts';
 import type { HostValue } from '../ir/op.ts';
-import type { MatmulAttrs } from '../ir/ops/contract.ts';
+import { contractionOf } from '../ir/ops/contract.ts';
 import { CHECK, elementOf, type HostScalar } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
 import { joinDim, padFill } from '../ir/ops/movement.ts';
@@ -158,7 +158,7 @@ class Interpreter {
       case 'scan':
         return done(this.scan(n, src));
       case 'contraction':
-        return done(this.matmul(n, src[0]!, src[1]!));
+        return done(this.contraction(n, src[0]!, src[1]!));
       case 'join':
         return done(this.join(n, src));
       case 'index':
@@ -352,34 +352,31 @@ class Interpreter {
     return out;
   }
 
-  private matmul(n: Node, a: Dense, b: Dense): Value[] {
-    const { ta, tb } = n.attrs as MatmulAttrs;
-    const [ra, rb] = [a.shape.length, b.shape.length];
-    const K = a.shape[ta ? ra - 2 : ra - 1]!;
-    const sa = contiguousStrides(a.shape);
-    const sb = contiguousStrides(b.shape);
-    const batch = (index: readonly number[], s: Shape, strides: readonly number[]): number =>
-      broadcastAt(index.slice(0, -2), s.slice(0, -2), strides.slice(0, -2));
+  private contraction(n: Node, a: Dense, b: Dense): Value[] {
+    const { labels, sums } = contractionOf(n);
+    // Elements from one index of a result dim (of a sum) to the next, in each operand.
+    const steps = [a, b].map((x, i) => {
+      const strides = contiguousStrides(x.shape);
+      const step = (l: number): number => {
+        const d = labels[i]!.indexOf(l);
+        return d < 0 || x.shape[d] === 1 ? 0 : strides[d]!;
+      };
+      return { outer: n.shape.map((_, d) => step(d)), inner: sums.map((_, k) => step(-1 - k)) };
+    });
+    const dot = (index: readonly number[], by: readonly number[], from: number): number =>
+      index.reduce((at, v, d) => at + v * by[d]!, from);
     const out: Value[] = new Array(numel(n.shape));
     const big = n.dtype === 'int64';
     each(n.shape, (index, at) => {
-      const i = index[index.length - 2]!;
-      const j = index[index.length - 1]!;
-      const baseA = batch(index, a.shape, sa) + i * sa[ta ? ra - 1 : ra - 2]!;
-      const baseB = batch(index, b.shape, sb) + j * sb[tb ? rb - 2 : rb - 1]!;
-      const stepA = sa[ta ? ra - 2 : ra - 1]!;
-      const stepB = sb[tb ? rb - 1 : rb - 2]!;
-      if (big) {
-        let sum = 0n;
-        for (let k = 0; k < K; k++)
-          sum += BigInt(a.data[baseA + k * stepA]!) * BigInt(b.data[baseB + k * stepB]!);
-        out[at] = BigInt.asIntN(64, sum);
-      } else {
-        let sum = 0;
-        for (let k = 0; k < K; k++)
-          sum += Number(a.data[baseA + k * stepA]) * Number(b.data[baseB + k * stepB]);
-        out[at] = sum;
-      }
+      const [baseA, baseB] = steps.map(s => dot(index, s.outer, 0)) as [number, number];
+      let sum: Value = big ? 0n : 0;
+      each(sums, k => {
+        const x = a.data[dot(k, steps[0]!.inner, baseA)]!;
+        const y = b.data[dot(k, steps[1]!.inner, baseB)]!;
+        if (big) sum = (sum as bigint) + BigInt(x) * BigInt(y);
+        else sum = (sum as number) + Number(x) * Number(y);
+      });
+      out[at] = big ? BigInt.asIntN(64, sum as bigint) : sum;
     });
     return out;
   }

@@ -5,7 +5,7 @@ import { DTYPES } from '../base/dtype.ts';
 import type { Shape } from '../base/shape.ts';
 import { numel } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
-import { type MatmulAttrs, matmulDims } from '../ir/ops/contract.ts';
+import { contractionOf } from '../ir/ops/contract.ts';
 import { CHECK, elementOf } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
 import { padFill } from '../ir/ops/movement.ts';
@@ -166,12 +166,21 @@ export class KernelBuilder {
       const v = a.terms.length === 0 ? null : loopVarOf(a.terms[0]![0]);
       return v ?? new LoopVar(1);
     };
-    const i = loopAt(at[at.length - 2]!);
-    const j = loopAt(at[at.length - 1]!);
-    const k = new LoopVar(matmulDims(node.src[0]!, node.src[1]!, node.attrs as MatmulAttrs).K);
-    // The loop is this attempt's own: a cut would be forgotten, and asked for again without end.
-    d.fixed.add(k);
-    const operands = operandIndices(node, at, asAffine(varOf(k))).map((a, x) => {
+    const { labels, sums } = contractionOf(node);
+    // Rows and columns: the innermost dim that only a has, and only b.
+    const [i, j] = [0, 1].map(x => {
+      const own = (r: number): boolean =>
+        node.shape[r]! > 1 &&
+        labels[x]!.includes(r) &&
+        !(labels[1 - x]!.includes(r) && sizeIn(node.src[1 - x]!, labels[1 - x]!, r) > 1);
+      const r = node.shape.findLastIndex((_, r) => own(r));
+      return r < 0 ? new LoopVar(1) : loopAt(at[r]!);
+    }) as [LoopVar, LoopVar];
+    const k = sums.map(size => new LoopVar(size));
+    // The loops are this attempt's own: a cut would be forgotten, and asked for again without end.
+    for (const v of k) d.fixed.add(v);
+    const kAt = k.map(v => asAffine(varOf(v)));
+    const operands = operandIndices(node, at, kAt).map((a, x) => {
       const e = this.expr(node.src[x]!, a, null);
       if (e.op !== 'load' || e.args.length > 0) throw new NeedsMemory(node.src[x]!);
       const data = e.data as LoadData;
@@ -206,7 +215,7 @@ export class KernelBuilder {
       stores,
       exprs: d.exprs,
       nodes: [...this.nodes],
-      work: total * k.size,
+      work: k.reduce((p, v) => p * v.size, total),
     };
   }
 
@@ -282,11 +291,11 @@ export class KernelBuilder {
         return m.convert(reduce(fold, live, body, indexOf(within), 'i32'), DTYPES[n.dtype].compute);
       }
       case 'contraction': {
-        const [k] = this.varsFor([matmulDims(n.src[0]!, n.src[1]!, n.attrs as MatmulAttrs).K]);
-        const kAt = k!.size === 1 ? constAffine(0) : asAffine(varOf(k!));
-        const [a, b] = operandIndices(n, at, this.now(kAt)).map((x, i) => this.expr(n.src[i]!, x, guard));
+        const vars = this.varsFor(contractionOf(n).sums);
+        const sums = vars.map(v => this.now(v.size === 1 ? constAffine(0) : asAffine(varOf(v))));
+        const [a, b] = operandIndices(n, at, sums).map((x, i) => this.expr(n.src[i]!, x, guard));
         const body = m.mul(a!, b!);
-        return reduce(FOLD_ADD, this.live([k!]), body, null, body.type);
+        return reduce(FOLD_ADD, this.live(vars), body, null, body.type);
       }
       case 'index': {
         const { dims } = n.attrs as TakeAttrs;
@@ -373,6 +382,8 @@ export class KernelBuilder {
     return this.expr(x, r, guard);
   }
 }
+/** The size of the dim of an operand that has a label. */
+const sizeIn = (n: Node, labels: readonly number[], l: number): number => n.shape[labels.indexOf(l)]!;
 const AGAIN = Symbol('build the kernel again');
 
 /** An integer index as i32: of an int64 in memory only the low word is read. */

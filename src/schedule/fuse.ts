@@ -8,7 +8,7 @@ import type { Shape } from '../base/shape.ts';
 import { numel, sameShape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import { programOrder } from '../ir/node.ts';
-import { type MatmulAttrs, matmulDims } from '../ir/ops/contract.ts';
+import { contractionOf } from '../ir/ops/contract.ts';
 import { isConst, uniformDef } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
 import { joinDim } from '../ir/ops/movement.ts';
@@ -44,6 +44,9 @@ const FEW_ROWS = 8;
 const MUCH = 32768;
 /** Sources of a join that one kernel writes. */
 const MAX_JOINED = 8;
+/** The same for loops that vectors shorten: channels of an image, say. */
+const SOME_ROWS = 128;
+const VERY_MUCH = 524288;
 
 export function fuse(
   roots: readonly Node[],
@@ -309,13 +312,16 @@ class Fuser {
     const place = placeOf(use);
     // Much work inside few outer loops leaves the other threads idle: better a kernel of its own.
     const row = sizes.reduce((p, s) => p * s, 1);
-    return place === null || (place.rootRows < FEW_ROWS && place.rows * row >= MUCH) ? null : place;
+    if (place === null || scattered(place, use)) return null;
+    const work = place.rows * row;
+    const idle = place.rootRows < FEW_ROWS ? work >= MUCH : place.rootRows < SOME_ROWS && work >= VERY_MUCH;
+    return idle ? null : place;
   }
   /** The scope right inside the loops that a value depends on, with the others further in. */
   private outward(use: Use): Scope | null {
     const place = placeOf(use);
-    if (place === null || use.draft.core !== null || !this.splitAt(use.draft, place)) return null;
-    return place.scope();
+    if (place === null || use.draft.core !== null || scattered(place, use)) return null;
+    return this.splitAt(use.draft, place) ? place.scope() : null;
   }
   private splitAt(d: Draft, place: Place): boolean {
     if (place.split === null) return true;
@@ -332,10 +338,10 @@ class Fuser {
     if (drafts.size > 1 || uses.length > 1) return false;
     const use = uses[0]!;
     const d = use.draft;
-    const { M, N, K } = matmulDims(n.src[0]!, n.src[1]!, n.attrs as MatmulAttrs);
+    const { M, N, K, sums } = contractionOf(n);
     if (!this.limits.gemm(M, N, K, n.dtype)) {
       if (!this.roomIn(uses)) return false;
-      const at = this.hoist(use, [K]);
+      const at = this.hoist(use, sums);
       return at !== null && this.passOn(n, [{ ...use, scope: at }]);
     }
     if (d.kind !== 'loop' || d.core !== null || d.hasReduce || !isIdentity(use, n, d) || d.inlined > 24)
@@ -351,8 +357,8 @@ class Fuser {
     for (const b of d.blocks) for (const v of b.vars) d.fixed.add(v);
     const scope = wholeScope(d);
     withExprs(() => {
-      const kAt = asAffine(varOf(new LoopVar(matmulDims(n.src[0]!, n.src[1]!, n.attrs as MatmulAttrs).K)));
-      operandIndices(n, at, kAt).forEach((a, i) => {
+      const sums = contractionOf(n).sums.map(size => asAffine(varOf(new LoopVar(size))));
+      operandIndices(n, at, sums).forEach((a, i) => {
         this.use(n.src[i]!, { draft: d, at: a, scope, need: 'operand' });
       });
     }, d.exprs);
@@ -399,10 +405,14 @@ class Fuser {
       return [{ at: reduceIndex(u.at, x.shape.length, dims, keepdim, vars), scope, need: 'value' }];
     }
     if (n.op.kind === 'contraction') {
-      const k = new LoopVar(matmulDims(n.src[0]!, n.src[1]!, n.attrs as MatmulAttrs).K);
-      const block: Block = { vars: [k] };
+      const sums = contractionOf(n).sums.map(size => new LoopVar(size));
+      const block: Block = { vars: sums };
       const scope: Scope = { parent: u.scope, list: [block], end: block };
-      return operandIndices(n, u.at, asAffine(varOf(k))).map(at => ({ at, scope, need: 'value' as const }));
+      return operandIndices(
+        n,
+        u.at,
+        sums.map(v => asAffine(varOf(v))),
+      ).map(at => ({ at, scope, need: 'value' as const }));
     }
     if (n.op.kind === 'index') {
       const { dims } = n.attrs as TakeAttrs;
@@ -473,7 +483,7 @@ class Fuser {
     const scope = wholeScope(d);
     d.stores.push({ node: n, at, scope });
     if (n.op.kind === 'contraction') {
-      const { M, N, K } = matmulDims(n.src[0]!, n.src[1]!, n.attrs as MatmulAttrs);
+      const { M, N, K } = contractionOf(n);
       if (this.limits.gemm(M, N, K, n.dtype)) {
         this.adopt(d, n, at);
         return;
@@ -511,7 +521,8 @@ class Fuser {
   /** Splits the loops of the kernel so that the use stands right inside some of them. */
   private newLevel(u: Use, n: Node): Block | undefined {
     const place = runsOverLoops(u, n) ? placeOf(u) : null;
-    if (place === null || place.split === null || !this.splitAt(u.draft, place)) return undefined;
+    if (place === null || place.split === null || scattered(place, u)) return undefined;
+    if (!this.splitAt(u.draft, place)) return undefined;
     return place.last!.block;
   }
 
@@ -671,6 +682,17 @@ class Fuser {
   }
 }
 
+/**
+ * Whether the loops around the value would have to include the one along neighbours in memory, with others further in: much
+ * memory would be read a few bytes at a time, once per step of the outer loop.
+ */
+function scattered(place: Place, use: Use): boolean {
+  if (place.split === null) return false;
+  const { block, mine } = place.split;
+  if (!mine.includes(block.vars[block.vars.length - 1]!)) return false;
+  const all = visible(use.scope).reduce((p, s) => s.block.vars.reduce((q, v) => q * v.size, p), 1);
+  return all >= MUCH;
+}
 /** Sizes of the dims that a reduction runs over. */
 const rangesOf = (n: Node): number[] => (n.attrs as ReduceAttrs).dims.map(d => n.src[0]!.shape[d]!);
 /** Whether the use runs over exactly the elements of n, as most do: a quick answer to how often it is evaluated. */

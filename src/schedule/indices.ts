@@ -3,7 +3,7 @@
 
 import type { Shape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
-import type { MatmulAttrs } from '../ir/ops/contract.ts';
+import { contractionOf } from '../ir/ops/contract.ts';
 import type { Affine, LoopVar } from '../ir/scalar.ts';
 import { asAffine, constAffine, varOf } from '../ir/scalar.ts';
 
@@ -30,19 +30,11 @@ export function reduceIndex(
   }
   return out;
 }
-/** Indices of both operands of a product at [batch…, i, j] and k. */
-export function operandIndices(n: Node, at: readonly Affine[], k: Affine): Affine[][] {
-  const { ta, tb } = n.attrs as MatmulAttrs;
-  const batch = at.slice(0, -2);
-  const i = at[at.length - 2]!;
-  const j = at[at.length - 1]!;
-  const of = (s: Node, row: Affine, col: Affine): Affine[] => {
-    const rank = s.shape.length;
-    const lead = alignIndex(batch, s.shape.slice(0, rank - 2));
-    const tail = [row, col].map((a, x) => (s.shape[rank - 2 + x] === 1 ? constAffine(0) : a));
-    return [...lead, ...tail];
-  };
-  return [of(n.src[0]!, ta ? k : i, ta ? i : k), of(n.src[1]!, tb ? j : k, tb ? k : j)];
+/** Indices of both operands of a product at an index of the result and of the sums. */
+export function operandIndices(n: Node, at: readonly Affine[], sums: readonly Affine[]): Affine[][] {
+  return contractionOf(n).labels.map((labels, i) =>
+    labels.map((l, d) => (n.src[i]!.shape[d] === 1 ? constAffine(0) : l < 0 ? sums[-1 - l]! : at[l]!)),
+  );
 }
 export function takeIndex(
   rest: readonly Affine[],

@@ -58,14 +58,15 @@ export interface GemmOperand {
   readonly buffer: number;
   readonly at: Affine;
 }
-/** C[b, i, j] = epilogue(Σ_k A[b, i, k]·B[b, k, j]); the stores read the sum as `acc`. */
+/** C[b, i, j] = epilogue(Σ_k A[b, i, k]·B[b, k, j]), with one or more loops for k; the stores read the sum as `acc`. */
 export interface GemmKernel {
   readonly kind: 'gemm';
   readonly buffers: readonly Value[];
   readonly batch: readonly LoopVar[];
   readonly i: LoopVar;
   readonly j: LoopVar;
-  readonly k: LoopVar;
+  /** From outside in. */
+  readonly k: readonly LoopVar[];
   readonly a: GemmOperand;
   readonly b: GemmOperand;
   readonly acc: E;

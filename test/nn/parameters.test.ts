@@ -182,7 +182,7 @@ test('kernels: batch norm in training, layer norm, and a step of an MLP', () => 
     return loss;
   };
   // The loss, and the gradients of weight and bias.
-  expect(kernels(backward, x)).toBe(7);
+  expect(kernels(backward, x)).toBe(8);
   expect(kernels(x => bn.eval()(x), x)).toBe(1);
   const net = new nn.Sequential(new nn.Linear(16, 8), new nn.ReLU(), new nn.Linear(8, 4));
   const opt = new SGD(net.parameters(), { lr: 0.1 });

@@ -60,7 +60,7 @@ export function reshape(x: Node, shape: Shape): Node {
 interface PermuteAttrs {
   readonly order: readonly number[];
 }
-const permuteDef: OpDef<PermuteAttrs> = defineOp<PermuteAttrs>({
+export const permuteDef: OpDef<PermuteAttrs> = defineOp<PermuteAttrs>({
   name: 'permute',
   doc: 'Dims in another order: dim i of the result is dim order[i] of x.',
   kind: 'movement',
@@ -124,7 +124,7 @@ export interface SliceAttrs {
   readonly size: readonly number[];
   readonly step: readonly number[];
 }
-const sliceDef: OpDef<SliceAttrs> = defineOp<SliceAttrs>({
+export const sliceDef: OpDef<SliceAttrs> = defineOp<SliceAttrs>({
   name: 'slice',
   doc: 'Per dim: `size` elements from `start` at distance `step`; a negative step runs backwards.',
   kind: 'movement',
@@ -251,12 +251,12 @@ export function dilate(x: Node, step: readonly number[]): Node {
   });
 }
 
-interface PadAttrs {
+export interface PadAttrs {
   readonly before: readonly number[];
   readonly after: readonly number[];
   readonly value: number;
 }
-const padDef: OpDef<PadAttrs> = defineOp<PadAttrs>({
+export const padDef: OpDef<PadAttrs> = defineOp<PadAttrs>({
   name: 'pad',
   doc: 'Puts `before` and `after` elements of `value` around x; negative amounts cut.',
   kind: 'movement',
@@ -382,7 +382,7 @@ export interface WindowAttrs {
 }
 const windowCount = (n: number, a: WindowAttrs): number =>
   Math.floor((n - (a.size - 1) * a.dilation - 1) / a.step) + 1;
-const windowDef: OpDef<WindowAttrs> = defineOp<WindowAttrs>({
+export const windowDef: OpDef<WindowAttrs> = defineOp<WindowAttrs>({
   name: 'window',
   doc: 'All windows of one dim: result[…, o, …, k] = x[…, o·step + k·dilation, …]; k is the last dim.',
   kind: 'movement',
@@ -430,7 +430,7 @@ export const window = (x: Node, a: WindowAttrs): Node => build(windowDef, [x], a
 interface JoinAttrs {
   readonly dim: number;
 }
-const catDef: OpDef<JoinAttrs> = defineOp<JoinAttrs>({
+export const catDef: OpDef<JoinAttrs> = defineOp<JoinAttrs>({
   name: 'cat',
   doc: 'All sources one after another along a dim.',
   kind: 'join',
@@ -505,6 +505,21 @@ export const joinDim = (n: Node): number => (n.attrs as JoinAttrs).dim;
 /** The transpose of `window`: adds every window back where it came from. */
 export function windowSum(y: Node, a: WindowAttrs, length: number): Node {
   const last = y.shape.length - 1;
+  const { dim, size, step } = a;
+  if (size === step && a.dilation === 1 && size > 1) {
+    // Windows side by side: nothing meets.
+    const order = y.shape.map((_, d) => d).slice(0, -1);
+    order.splice(dim + 1, 0, last);
+    const shape = y.shape.slice(0, -1).map((n, d) => (d === dim ? n * size : n));
+    const beside = reshape(permute(y, order), shape);
+    const after = shape.map((n, d) => (d === dim ? length - n : 0));
+    return pad(
+      beside,
+      after.map(() => 0),
+      after,
+      0,
+    );
+  }
   let sum: Node | null = null;
   for (let i = 0; i < a.size; i++) {
     const tap = reshape(narrow(y, last, i, 1), y.shape.slice(0, -1));

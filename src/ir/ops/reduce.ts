@@ -17,7 +17,7 @@ import { cat, narrow, pad, reshape } from './movement.ts';
 interface ExpandAttrs {
   readonly shape: Shape;
 }
-const expandDef: OpDef<ExpandAttrs> = defineOp<ExpandAttrs>({
+export const expandDef: OpDef<ExpandAttrs> = defineOp<ExpandAttrs>({
   name: 'expand',
   doc: 'x repeated along dims of size 1 and new leading dims, without a copy.',
   kind: 'movement',

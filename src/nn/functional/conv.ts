@@ -1,12 +1,12 @@
-// Convolution and its transpose in 1 to 3 dims, and the windows they stand on (unfold, fold).
-// A convolution is a matrix product: every place of the result is a column with the values of its window.
+// Convolution and its transpose in 1 to 3 dims, and the windows of unfold and fold.
+// Channels go last on the way in and first on the way out; between layers the two cancel (ir/simplify.ts).
 // Letters: N batch, C input channels, O output channels, G groups, K elements of the kernel, I and P input and output
 // places.
 
 import { ShapeError, show, showShape, ValueError } from '../../base/errors.ts';
 import { numel } from '../../base/shape.ts';
 import type { Node } from '../../ir/node.ts';
-import { matmul } from '../../ir/ops/contract.ts';
+import { conv as convolve, convTransposed } from '../../ir/ops/conv.ts';
 import { add, mul } from '../../ir/ops/elementwise.ts';
 import * as mv from '../../ir/ops/movement.ts';
 import { sum } from '../../ir/ops/reduce.ts';
@@ -161,14 +161,19 @@ function conv(
       '',
     );
   const [before, after] = paddings(op, padding, size, stride, dilation);
-  const seen = windows(padPlaces(input, before, after), size, stride, dilation); // (N, C, P…, K…)
-  const places = seen.shape.slice(2, 2 + rank);
-  const y =
-    perGroup === 1 && O === G
-      ? depthwise(seen, w, rank)
-      : grouped(seen, w, G, [O / G, perGroup * numel(size)], rank);
-  return done(biased(mv.reshape(y, [input.shape[0]!, O, ...places]), bias));
+  if (perGroup === 1 && O === G) {
+    const seen = windows(padPlaces(input, before, after), size, stride, dilation); // (N, C, P…, K…)
+    return done(biased(depthwise(seen, w, rank), bias));
+  }
+  const y = convolve(channelsLast(input), w, { stride, dilation, before, after, groups: G }); // (N, P…, O)
+  return done(biased(channelsFirst(y), bias));
 }
+/** (N, C, I…) to (N, I…, C), and back. */
+const channelsLast = (x: Node): Node => mv.permute(x, [0, ...x.shape.slice(2).map((_, d) => 2 + d), 1]);
+const channelsFirst = (x: Node): Node => {
+  const last = x.shape.length - 1;
+  return mv.permute(x, [0, last, ...x.shape.slice(2).map((_, d) => 1 + d)]);
+};
 /** One kernel per channel: a product and a sum, no matrix. */
 function depthwise(seen: Node, w: Node, rank: number): Node {
   const [C, , ...size] = w.shape as [number, number, ...number[]];
@@ -178,19 +183,6 @@ function depthwise(seen: Node, w: Node, rank: number): Node {
     size.map((_, i) => 2 + rank + i),
     false,
   );
-}
-/** (N, G·c, P…, K…) times (G·o, c, K…): the batch joins the places as columns of one product per group. */
-function grouped(seen: Node, w: Node, G: number, [o, rows]: readonly [number, number], rank: number): Node {
-  const [N, C, ...tail] = seen.shape as [number, number, ...number[]];
-  const places = tail.slice(0, rank);
-  const placeDims = places.map((_, i) => 3 + i);
-  const kernelDims = places.map((_, i) => 3 + rank + i);
-  const apart = mv.reshape(seen, [N, G, C / G, ...tail]);
-  const joined = mv.permute(apart, [1, 2, ...kernelDims, 0, ...placeDims]); // (G, c, K…, N, P…)
-  const lead = G === 1 ? [] : [G];
-  const columns = mv.reshape(joined, [...lead, rows, N * numel(places)]);
-  const product = matmul(mv.reshape(w, [...lead, o, rows]), columns); // (G, o, N·P)
-  return mv.permute(mv.reshape(product, [G, o, N, ...places]), [2, 0, 1, ...placeDims]);
 }
 
 /** Convolution of sequences. Shapes: x (N, C, L), weight (O, C / groups, K), bias (O); L′ = ⌊(L + 2p − d(K − 1) − 1) / s⌋ + 1. */
@@ -233,27 +225,12 @@ function convTranspose(
   const { x: input, done } = batchedPlaces(op, x, rank);
   const w = weight.node();
   needsWeight(op, input, w, w.shape[0]!, G, 'C, O / groups');
-  const [C, o, ...size] = w.shape as [number, number, ...number[]];
-  const [N, , ...places] = input.shape as [number, number, ...number[]];
-  const placeDims = places.map((_, i) => 3 + i);
-  // Columns (G, o·K, N·I) = wᵀ x, as windows (N, G·o, I…, K…).
-  const rows = mv.reshape(mv.permute(mv.reshape(input, [N, G, C / G, ...places]), [1, 2, 0, ...placeDims]), [
-    G,
-    C / G,
-    N * numel(places),
-  ]);
-  const columns = matmul(mv.reshape(w, [G, C / G, o * numel(size)]), rows, { ta: true, tb: false });
-  const apart = mv.reshape(columns, [G, o, ...size, N, ...places]);
-  const sizeDims = size.map((_, i) => 2 + i);
-  const seen = mv.permute(apart, [2 + rank, 0, 1, ...places.map((_, i) => 3 + rank + i), ...sizeDims]);
-  const full = places.map((n, i) => (n - 1) * stride[i]! + dilation[i]! * (size[i]! - 1) + 1);
-  const sums = windowsAdded(mv.reshape(seen, [N, G * o, ...places, ...size]), size, stride, dilation, full);
-  const out = padPlaces(
-    sums,
-    padding.map(p => -p),
-    padding.map((p, i) => extra[i]! - p),
-  );
-  return done(biased(out, bias));
+  const size = w.shape.slice(2);
+  const places = input.shape
+    .slice(2)
+    .map((n, i) => (n - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (size[i]! - 1) + extra[i]! + 1);
+  const attrs = { stride, dilation, before: padding, after: padding, groups: G };
+  return done(biased(channelsFirst(convTransposed(channelsLast(input), w, attrs, places)), bias));
 }
 /** The transpose of conv1d: L′ = (L − 1) s − 2p + d(K − 1) + outputPadding + 1. Weight (C, O / groups, K). */
 export const convTranspose1d = (

@@ -2,6 +2,8 @@
 
 import { ShapeError, show, showShape, ValueError } from '../../base/errors.ts';
 import { normalizeDim, numel, sameShape } from '../../base/shape.ts';
+import { moments, standardize } from '../../ir/ops/standardize.ts';
+import { wrap } from '../../tensor/core.ts';
 import { noGrad } from '../../tensor/modes.ts';
 import { isTensor } from '../../tensor/operand.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -9,12 +11,15 @@ import { perChannel } from './activation.ts';
 import { pad } from './pad.ts';
 
 /** (x − mean) / √(variance + eps) */
-const standardized = (x: Tensor, mean: Tensor, variance: Tensor, eps: number): Tensor =>
+const standardizedBy = (x: Tensor, mean: Tensor, variance: Tensor, eps: number): Tensor =>
   x.sub(mean).mul(variance.add(eps).rsqrt());
-/** Mean and (biased) variance over dims, which stay with size 1. */
-function moments(x: Tensor, dims: readonly number[]): [mean: Tensor, variance: Tensor] {
-  const mean = x.mean(dims, { keepdim: true });
-  return [mean, x.sub(mean).square().mean(dims, { keepdim: true })];
+/** The same with the mean and the (biased) variance over dims of x itself. */
+const standardized = (x: Tensor, dims: readonly number[], eps: number): Tensor =>
+  wrap(standardize(x.node(), dims, eps));
+/** These two; the dims stay with size 1. */
+function statistics(x: Tensor, dims: readonly number[]): [mean: Tensor, variance: Tensor] {
+  const { mean, variance } = moments(x.node(), dims);
+  return [wrap(mean), wrap(variance)];
 }
 function affine(y: Tensor, weight: Tensor | null | undefined, bias: Tensor | null | undefined): Tensor {
   const scaled = weight == null ? y : y.mul(weight);
@@ -49,7 +54,7 @@ export function batchNorm(
     if (runningMean == null || runningVar == null)
       throw new ValueError('batchNorm', 'without training the running statistics are needed', 'none', '');
     const [mean, variance] = [perChannel(runningMean, x.ndim), perChannel(runningVar, x.ndim)];
-    return channelAffine(standardized(x, mean, variance, eps), weight, bias);
+    return channelAffine(standardizedBy(x, mean, variance, eps), weight, bias);
   }
   const dims = x.shape.flatMap((_, d) => (d === 1 ? [] : [d]));
   const count = numel(dims.map(d => x.shape[d]!));
@@ -61,10 +66,10 @@ export function batchNorm(
       'use a larger batch, drop the last short one (dropLast), or call eval()',
     );
   }
-  const [mean, variance] = moments(x, dims);
+  const [mean, variance] = statistics(x, dims);
   if (runningMean != null) follow(runningMean, mean, momentum);
   if (runningVar != null) follow(runningVar, variance.mul(count / (count - 1)), momentum);
-  return channelAffine(standardized(x, mean, variance, eps), weight, bias);
+  return channelAffine(standardized(x, dims, eps), weight, bias);
 }
 
 /**
@@ -95,11 +100,11 @@ export function instanceNorm(
       '',
     );
   }
-  const [mean, variance] = moments(x, dims); // (N, C, 1, …)
+  const [mean, variance] = statistics(x, dims); // (N, C, 1, …)
   const overBatch = (t: Tensor): Tensor => t.flatten(1).mean(0);
   if (runningMean != null) follow(runningMean, overBatch(mean), momentum);
   if (runningVar != null) follow(runningVar, overBatch(variance.mul(count / (count - 1))), momentum);
-  return channelAffine(standardized(x, mean, variance, eps), weight, bias);
+  return channelAffine(standardized(x, dims, eps), weight, bias);
 }
 
 /** The last dims of x, which must be `shape`. */
@@ -124,8 +129,8 @@ export function layerNorm(
   bias?: Tensor | null,
   options: { eps?: number } = {},
 ): Tensor {
-  const [mean, variance] = moments(x, lastDims('layerNorm', x, normalizedShape));
-  return affine(standardized(x, mean, variance, options.eps ?? 1e-5), weight, bias);
+  const dims = lastDims('layerNorm', x, normalizedShape);
+  return affine(standardized(x, dims, options.eps ?? 1e-5), weight, bias);
 }
 /** x / √(mean x² + eps) over the last dims (Zhang & Sennrich 2019); eps is the precision of the dtype by default. */
 export function rmsNorm(
@@ -156,8 +161,8 @@ export function groupNorm(
     );
   }
   const groups = x.reshape([N, numGroups, C / numGroups, ...x.shape.slice(2)]);
-  const [mean, variance] = moments(groups, groups.shape.map((_, d) => d).slice(2));
-  const y = standardized(groups, mean, variance, options.eps ?? 1e-5).reshape(x.shape);
+  const dims = groups.shape.map((_, d) => d).slice(2);
+  const y = standardized(groups, dims, options.eps ?? 1e-5).reshape(x.shape);
   return channelAffine(y, weight, bias);
 }
 /** x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012). Shape (N, C, …). */

@@ -4,6 +4,7 @@ import { ShapeError, showShape, ValueError } from '../../base/errors.ts';
 import { contiguousStrides, numel } from '../../base/shape.ts';
 import type { Node } from '../../ir/node.ts';
 import * as ops from '../../ir/ops/elementwise.ts';
+import { largest } from '../../ir/ops/largest.ts';
 import * as mv from '../../ir/ops/movement.ts';
 import * as red from '../../ir/ops/reduce.ts';
 import { wrap } from '../../tensor/core.ts';
@@ -79,12 +80,7 @@ const kernelDims = (rank: number): number[] => Array.from({ length: rank }, (_, 
 /** The largest element of each window, and its row-major place in the window; the first of equal ones, NaN before all. */
 export function largestOf(seen: Node, rank: number): { values: Node; place: Node } {
   const dims = kernelDims(rank);
-  const place = red.argmax(seen, dims, true);
-  const size = dims.map(d => seen.shape[d]!);
-  const at = ops.iota(size, 'int64', seen.device);
-  // The sum over a window of which all but one element are masked: its gradient goes to that one.
-  const chosen = ops.where(ops.eq(at, place), seen, ops.constLike(seen, 0));
-  return { values: red.sum(chosen, dims, false), place };
+  return { values: largest(seen, dims), place: red.argmax(seen, dims, true) };
 }
 
 function maxPool(
