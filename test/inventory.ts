@@ -61,7 +61,7 @@ D9 binary sequences, parity | data/sequences: makeParity
 D10 the marked bit; text as next-step prediction | data/sequences: makeRecall marks the first bit and asks for it | text/batches: x and y are one token apart | recipe char-bigram
 D11 text for generation and sentiment | text/datasets: the real files (needs ../shared/data) | text/models: our own corpora | learn/text: 人咬狗 is told from 狗咬人 by the convolution alone | recipe word-order | recipe sst2-cnn | recipe hotel-bag
 D12 word vectors | text/vectors: files of word vectors | text/vectors: one-hot vectors of different words are orthogonal, whatever the words; embeddings are not | recipe word-vectors
-D13 one-dimensional series | data/sequences: makeWaves gives the four forms
+D13 one-dimensional series | text/sequences: series | recipe forecast | data/sequences: makeWaves gives the four forms
 D14 two batches of five | data/surfaces: batchNormExample … | learn/numbers: two batches of five: …
 D15 features on scales 1 and 1000 | data/surfaces: makeScales: … | learn/classic: features on scales 1 and 1000: …
 D16 Rosenbrock, a narrow ravine | data/surfaces: surfaces | optim/path: descend | recipe optimizer-race
@@ -87,7 +87,7 @@ M11 ŷ = w₂ tanh(w₁x + b₁) + b₂ | learn/formulas: scalar net …
 M12 linear, scalar and vector RNN by hand | learn/numbers: h_T = wᵀ: … | learn/formulas: through time
 M13 one switch RNN, GRU, LSTM | learn/memory: RecurrentNet | text/models: recurrent nets: the number of parameters does not depend on the length of the text, a state goes on | recipe race
 M14 GRU and LSTM | nn/recurrent: a layer is its cell, step by step
-M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | text/tagger: tags that hang on both neighbours are found in 99 %
+M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | text/tagger: tags that hang on both neighbours are found in 99 % | text/sequences: Translator | recipe tagging | recipe reversal
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | vision/models: outputs with the same weights are PyTorch's
 M17 ResNet and its plain twin | vision/models: published sizes | vision/models: a plain network has the parameters … | vision/models: the plain counterpart of ResNet-18 adds nothing
 M18 Transformer and Mamba | text/models: language models: %s | text/llama: writes the published story, token by token | recipe char-gpt | recipe char-mamba | recipe race
@@ -359,7 +359,7 @@ E11 20 or 56 layers | owed vision: experiments
 E12 Module: children, parameters, saving | learn/modules: a network of one’s own | learn/modules: state and modes
 E13 augmentation, right and wrong | recipe augmentation | vision/datasets: training and evaluation
 E14 one-hot or embedding | text/vectors: one-hot vectors of different words are orthogonal, whatever the words; embeddings are not | recipe word-vectors
-E15 a sentence through an RNN | owed sequences: recurrent layers
+E15 a sentence through an RNN | nn/recurrent: a layer is its cell, step by step | recipe tagging
 E16 rings | learn/missions: %s: median test accuracy of 5 seeds >= %f | recipe rings
 E17 MLP on MNIST | recipe mnist-mlp
 E18 ADALINE and XOR; boundary of three activations; a sweep | learn/classic: XOR with x₁x₂: … | cli/runs: sweep: every combination over its seeds, each as train gives it; table, chart, JSON and CSV

@@ -81,12 +81,15 @@ export {
   makeCopy,
   makeParity,
   makeRecall,
+  makeReversal,
   makeWaves,
   type ParityOptions,
+  type ReversalOptions,
   WAVES,
   type WaveForm,
   type WavesOptions,
 } from './sequences.ts';
+export { minTemperatures, seriesWindows } from './series.ts';
 export { ravine, rosenbrock } from './surfaces.ts';
 export { readTar, type TarFile } from './tar.ts';
 export { serveWorker, workerInfo } from './worker.ts';

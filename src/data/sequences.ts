@@ -155,6 +155,35 @@ export function makeAdding(n: number, length: number, options: Drawn = {}): Samp
   return { x: adopt(x, [n, length, 2], 'float32'), y: adopt(y, [n, 1], 'float32') };
 }
 
+// ---- reversal ----------------------------------------------------------------------------------------------------------
+
+export interface ReversalOptions extends Drawn {
+  /** Symbols are 3 … symbols + 2; 0 is padding, 1 begins a target, 2 ends it. Default 26. */
+  readonly symbols?: number;
+  /** Shortest sequence. Default 3. */
+  readonly shortest?: number;
+}
+/**
+ * A small 'translation': sequences of 3 … `longest` symbols, and the same backwards with an end behind them, filled up
+ * with padding. Shape: x int64 (n, longest), y int64 (n, longest + 1).
+ */
+export function makeReversal(n: number, longest: number, options: ReversalOptions = {}): Samples {
+  const { symbols = 26, shortest = 3 } = options;
+  sizes('makeReversal', { n, longest, symbols, shortest });
+  if (shortest > longest)
+    throw new ValueError('makeReversal', `shortest must be at most ${longest}`, show(shortest), '');
+  const pick = below(words(options.generator ?? defaultGenerator));
+  const x = new BigInt64Array(n * longest);
+  const y = new BigInt64Array(n * (longest + 1));
+  for (let i = 0; i < n; i++) {
+    const length = shortest + pick(longest - shortest + 1);
+    const end = i * (longest + 1) + length;
+    for (let t = 0; t < length; t++) x[i * longest + t] = y[end - 1 - t] = BigInt(3 + pick(symbols));
+    y[end] = 2n;
+  }
+  return { x: adopt(x, [n, longest], 'int64'), y: adopt(y, [n, longest + 1], 'int64') };
+}
+
 // ---- waves -------------------------------------------------------------------------------------------------------------
 
 /** Height at phase p of a period, 0 <= p < 1. */

@@ -206,3 +206,51 @@ export function swappedPairs(language: CorpusLanguage): LabelledText[] {
     ),
   );
 }
+
+/** What a word of a sentence of `whoDoesIt` is: nothing of both, who does it, what is done, to whom. */
+export const ROLES = ['other', 'agent', 'action', 'patient'] as const;
+export interface RoleSentence {
+  readonly words: readonly string[];
+  /** Numbers of `ROLES`, one a word. */
+  readonly roles: readonly number[];
+}
+const DONE: Readonly<Record<CorpusLanguage, readonly (readonly [words: string, roles: string])[]>> = {
+  // a: who does it, v: what is done, p: to whom.
+  en: [
+    ['the A V the B', '.av.p'],
+    ['the A is V by the B', '.p.v..a'],
+    ['it is the A who V the B', '...a.v.p'],
+    ['it is the A whom the B V', '...p..av'],
+  ],
+  zh: [
+    ['A V 了 B', 'av.p'],
+    ['A 被 B V 了', 'p.av.'],
+    ['V 了 B 的 是 A', 'v.p..a'],
+    ['A 把 B V 了', 'a.pv.'],
+  ],
+};
+const VERBS: Readonly<Record<CorpusLanguage, readonly string[]>> = {
+  en: ['bitten', 'chased', 'seen', 'followed', 'found', 'called'],
+  zh: ['咬', '追', '看见', '跟踪', '找到', '叫醒'],
+};
+/**
+ * Who does what to whom, a role for every word: active and passive sentences, 狗咬了人 and 人被狗咬了. The first word does it or
+ * suffers it, which only the words behind it tell.
+ */
+export function whoDoesIt(language: CorpusLanguage): RoleSentence[] {
+  const { people, animals } = BITES[language];
+  const names = [...people, ...animals];
+  const roleOf = { '.': 0, a: 1, v: 2, p: 3 } as const;
+  return DONE[language].flatMap(([frame, roles]) =>
+    names.flatMap(a =>
+      names
+        .filter(b => b !== a)
+        .flatMap(b =>
+          VERBS[language].map(v => ({
+            words: frame.split(' ').map(w => ({ A: a, B: b, V: v })[w] ?? w),
+            roles: [...roles].map(r => roleOf[r as keyof typeof roleOf]),
+          })),
+        ),
+    ),
+  );
+}

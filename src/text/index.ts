@@ -16,7 +16,16 @@ export {
   type WindowOptions,
 } from './batches.ts';
 export { type BpeOptions, BpeTokenizer, type BpeTraining, type Merge } from './bpe.ts';
-export { type CorpusLanguage, smallCorpus, smallReviews, smallWords, swappedPairs } from './corpora.ts';
+export {
+  type CorpusLanguage,
+  ROLES,
+  type RoleSentence,
+  smallCorpus,
+  smallReviews,
+  smallWords,
+  swappedPairs,
+  whoDoesIt,
+} from './corpora.ts';
 export {
   chinesePoems,
   folds,
@@ -49,6 +58,7 @@ export { BagClassifier, type BagOptions } from './models/bag-classifier.ts';
 export { BigramLM } from './models/bigram.ts';
 export type { Past } from './models/cached-reader.ts';
 export { ConvClassifier, type ConvOptions } from './models/conv-classifier.ts';
+export { Forecaster, type ForecasterOptions } from './models/forecaster.ts';
 export { GPT, GPT2_SIZES, type GPTOptions } from './models/gpt.ts';
 export type { LanguageModel } from './models/language-model.ts';
 export { Llama, type LlamaOptions } from './models/llama.ts';
@@ -68,6 +78,7 @@ export {
 } from './models/sequence-classifiers.ts';
 export { SkipGram, skipGramPairs } from './models/skip-gram.ts';
 export { Tagger, type TaggerOptions } from './models/tagger.ts';
+export { type Memory, type Translated, Translator, type TranslatorOptions } from './models/translator.ts';
 export { type CountedOptions, countedVectors } from './ppmi.ts';
 export {
   type GenerateOptions,

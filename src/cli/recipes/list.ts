@@ -5,6 +5,7 @@ import { batchNorm } from './batch-norm.ts';
 import { batchSize } from './batch-size.ts';
 import { charBigram, namesBigram } from './bigram.ts';
 import { dropoutL2 } from './dropout-l2.ts';
+import { forecast } from './forecast.ts';
 import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { cifar100Resnet20, fashionCnn, lenet } from './image-net.ts';
@@ -19,10 +20,12 @@ import { ownParts } from './own-parts.ts';
 import { PARITY } from './parity.ts';
 import { race } from './race.ts';
 import type { Recipe } from './recipe.ts';
+import { reversal } from './reversal.ts';
 import { rings } from './rings.ts';
 import { SENTIMENT } from './sentiment.ts';
 import { circle, linear, square, triangle } from './shapes.ts';
 import { shuffling } from './shuffling.ts';
+import { tagging } from './tagging.ts';
 import { troubles } from './troubles.ts';
 import { vanishing } from './vanishing.ts';
 import { wordOrder } from './word-order.ts';
@@ -62,6 +65,9 @@ export const RECIPES: readonly Recipe[] = [
   recall,
   copy,
   adding,
+  forecast,
+  tagging,
+  reversal,
   wordVectors,
   wordOrder,
   charBigram,

@@ -33,6 +33,8 @@ export interface GPTOptions {
   readonly heads?: number;
   /** Default 0. */
   readonly dropout?: number;
+  /** Whether norms and linear layers have biases. Default true. */
+  readonly bias?: boolean;
   /** The bend in the net of a block: GELU, or its form with tanh, which GPT-2 was trained with. Default 'none'. */
   readonly approximate?: 'none' | 'tanh';
 }
@@ -52,12 +54,12 @@ class CausalSelfAttention extends Module {
   c_attn: Linear;
   c_proj: Linear;
   drop: Dropout;
-  constructor(C: number, heads: number, p: number) {
+  constructor({ dModel: C, heads, dropout: p, bias }: Sizes) {
     super();
     this.heads = heads;
     this.p = p;
-    this.c_attn = new Linear(C, 3 * C);
-    this.c_proj = new Linear(C, C);
+    this.c_attn = new Linear(C, 3 * C, { bias });
+    this.c_proj = new Linear(C, C, { bias });
     this.drop = new Dropout(p);
   }
   forward(x: Tensor, cache: KVCache | null, start: number | Tensor): Tensor {
@@ -77,11 +79,11 @@ class MLP extends Module {
   c_fc: Linear;
   c_proj: Linear;
   drop: Dropout;
-  constructor(C: number, p: number, approximate: 'none' | 'tanh') {
+  constructor({ dModel: C, dropout: p, bias, approximate }: Sizes) {
     super();
     this.approximate = approximate;
-    this.c_fc = new Linear(C, 4 * C);
-    this.c_proj = new Linear(4 * C, C);
+    this.c_fc = new Linear(C, 4 * C, { bias });
+    this.c_proj = new Linear(4 * C, C, { bias });
     this.drop = new Dropout(p);
   }
   forward(x: Tensor): Tensor {
@@ -93,12 +95,12 @@ class Block extends Module {
   attn: CausalSelfAttention;
   ln_2: LayerNorm;
   mlp: MLP;
-  constructor({ dModel: C, heads, dropout: p, approximate }: Sizes) {
+  constructor(o: Sizes) {
     super();
-    this.ln_1 = new LayerNorm(C);
-    this.attn = new CausalSelfAttention(C, heads, p);
-    this.ln_2 = new LayerNorm(C);
-    this.mlp = new MLP(C, p, approximate);
+    this.ln_1 = new LayerNorm(o.dModel, { bias: o.bias });
+    this.attn = new CausalSelfAttention(o);
+    this.ln_2 = new LayerNorm(o.dModel, { bias: o.bias });
+    this.mlp = new MLP(o);
   }
   forward(x: Tensor, cache: KVCache | null, start: number | Tensor): Tensor {
     const h = x.add(this.attn(this.ln_1(x), cache, start));
@@ -117,7 +119,7 @@ class Transformer extends Module {
     this.wpe = new Embedding(o.contextLength, o.dModel);
     this.drop = new Dropout(o.dropout);
     this.h = new ModuleList(Array.from({ length: o.layers }, () => new Block(o)));
-    this.ln_f = new LayerNorm(o.dModel);
+    this.ln_f = new LayerNorm(o.dModel, { bias: o.bias });
   }
   forward(x: Tensor, past: Past | null): Tensor {
     const start = past?.start ?? 0;
@@ -144,6 +146,7 @@ export class GPT extends Module implements LanguageModel {
       layers: 4,
       heads: 4,
       dropout: 0,
+      bias: true,
       approximate: 'none',
       ...options,
     };

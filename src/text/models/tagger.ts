@@ -18,6 +18,8 @@ export interface TaggerOptions {
   readonly dim?: number;
   /** Before the last layer. Default 0. */
   readonly dropout?: number;
+  /** Whether a second LSTM reads from the end. Default true; without it a tag knows only the words up to its own. */
+  readonly bidirectional?: boolean;
 }
 
 /** Tags of all words by an LSTM in both directions. x (N, T) → (N, T, tags). Graves & Schmidhuber 2005. */
@@ -28,11 +30,11 @@ export class Tagger extends Module {
   fc: Linear;
   constructor(vocabSize: number, tags: number, options: TaggerOptions = {}) {
     super();
-    const { dim = 64, dropout = 0 } = options;
+    const { dim = 64, dropout = 0, bidirectional = true } = options;
     this.embedding = smallEmbedding(vocabSize, dim);
-    this.lstm = new LSTM(dim, dim, { batchFirst: true, bidirectional: true });
+    this.lstm = new LSTM(dim, dim, { batchFirst: true, bidirectional });
     this.drop = new Dropout(dropout);
-    this.fc = new Linear(2 * dim, tags);
+    this.fc = new Linear(bidirectional ? 2 * dim : dim, tags);
   }
   /** With `lengths`, what stands behind the end of a text changes none of its tags. */
   forward(x: Tensor, lengths: readonly number[] | null = null): Tensor {
