@@ -21,6 +21,7 @@ export {
   trainTestSplit,
   truthTable,
 } from './data/generators.ts';
+export * as linalg from './linalg/index.ts';
 export * as F from './nn/functional.ts';
 export * as nn from './nn/index.ts';
 export { Adam, AdamW } from './optim/adam.ts';
@@ -64,7 +65,6 @@ export {
   zerosLike,
 } from './tensor/create.ts';
 export { customGrad, type FunctionContext } from './tensor/custom.ts';
-export * as linalg from './tensor/decompositions.ts';
 export { grad, jvp, valueAndGrad, vjp } from './tensor/differentiate.ts';
 export { einsum } from './tensor/einsum.ts';
 export {

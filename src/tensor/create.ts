@@ -15,8 +15,8 @@ import { DTypeError, ShapeError, show, showShape, ValueError } from '../base/err
 import { checkSizes, numel, type Shape } from '../base/shape.ts';
 import { built, type Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
-import { onDiagonal } from '../ir/ops/linalg.ts';
 import { expand } from '../ir/ops/reduce.ts';
+import { onDiagonal } from '../ir/ops/triangle.ts';
 import { defaultDevice, deviceFor, getDevice } from '../runtime/devices.ts';
 import { wrap } from './core.ts';
 import { numberNode } from './host.ts';

@@ -1,16 +1,16 @@
 // Products of vectors, matrices and batches of matrices.
 // In: tensors. Out: contraction nodes with leading dims folded where that makes one matrix product of many.
-// Not its job: factorisations and what follows from them (decompositions.ts), einsum.
+// Not its job: factorisations and what follows from them (linalg/), einsum.
 
-import { ShapeError, show, showShape } from '../base/errors.ts';
+import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { normalizeDim, numel, sameShape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import { matmul } from '../ir/ops/contract.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import { reshape } from '../ir/ops/movement.ts';
 import { sum } from '../ir/ops/reduce.ts';
+import type * as decompositions from '../linalg/decompositions.ts';
 import { wrap } from './core.ts';
-import * as linalg from './decompositions.ts';
 import { promoted } from './operand.ts';
 import { SortTensor } from './sort.ts';
 import type { Tensor } from './tensor.ts';
@@ -23,6 +23,26 @@ export interface ScaledSum {
 }
 
 const me = (t: unknown): Tensor => t as Tensor;
+
+type Linalg = Pick<
+  typeof decompositions,
+  'cholesky' | 'det' | 'inv' | 'logdet' | 'matrixExp' | 'matrixPower' | 'pinv' | 'slogdet'
+>;
+let loaded: Linalg | null = null;
+/** Called by linalg/, which lies above tensors, when it is loaded. */
+export function setLinalg(linalg: Linalg): void {
+  loaded = linalg;
+}
+function linalg(): Linalg {
+  if (loaded === null)
+    throw new ValueError(
+      'linalg',
+      'it must be loaded before its methods are called',
+      '',
+      "import 'tenon/linalg'",
+    );
+  return loaded;
+}
 
 export class LinalgTensor extends SortTensor {
   /**
@@ -123,35 +143,35 @@ export class LinalgTensor extends SortTensor {
 
   /** The determinant of square matrices. */
   det(): Tensor {
-    return linalg.det(me(this));
+    return linalg().det(me(this));
   }
   /** ln det; NaN where the determinant is negative. */
   logdet(): Tensor {
-    return linalg.logdet(me(this));
+    return linalg().logdet(me(this));
   }
   /** The sign of the determinant and ln |det|. */
   slogdet(): { sign: Tensor; logabsdet: Tensor } {
-    return linalg.slogdet(me(this));
+    return linalg().slogdet(me(this));
   }
   /** The inverse of square matrices; a singular one is an error. */
   inverse(): Tensor {
-    return linalg.inv(me(this));
+    return linalg().inv(me(this));
   }
   /** The pseudo-inverse. */
   pinverse(): Tensor {
-    return linalg.pinv(me(this));
+    return linalg().pinv(me(this));
   }
   /** Lower L with L Lᵀ = this, for positive definite matrices. */
   cholesky(options: { upper?: boolean } = {}): Tensor {
-    return linalg.cholesky(me(this), options);
+    return linalg().cholesky(me(this), options);
   }
   /** Square matrices multiplied n times with themselves; negative n inverts. */
   matrixPower(n: number): Tensor {
-    return linalg.matrixPower(me(this), n);
+    return linalg().matrixPower(me(this), n);
   }
   /** e^A = Σ Aᵏ / k! of square matrices. */
   matrixExp(): Tensor {
-    return linalg.matrixExp(me(this));
+    return linalg().matrixExp(me(this));
   }
 }
 

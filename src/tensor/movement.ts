@@ -14,9 +14,9 @@ import {
 import type { Node } from '../ir/node.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import { scatter, take } from '../ir/ops/index.ts';
-import { lower, onDiagonal, upper } from '../ir/ops/linalg.ts';
 import * as mv from '../ir/ops/movement.ts';
 import { expand } from '../ir/ops/reduce.ts';
+import { lower, onDiagonal, upper } from '../ir/ops/triangle.ts';
 import { wrap, wrapView } from './core.ts';
 import { placeNode, type Scalar } from './host.ts';
 import { commonDType, isTensor } from './operand.ts';

@@ -3,8 +3,8 @@
 // In: sentences as lists of words. Out: word vectors. The same from run to run: nothing is drawn.
 
 import { show, ValueError } from '../base/errors.ts';
+import { eigh } from '../linalg/index.ts';
 import { tensor } from '../tensor/create.ts';
-import { eigh } from '../tensor/decompositions.ts';
 import { WordVectors } from './vectors.ts';
 import { Vocab } from './vocab.ts';
 

@@ -2,8 +2,8 @@
 // In: words with their vectors. Out: neighbours, analogies, tensors, a plane. Not its job: files (vector-files.ts).
 
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
+import { eigh } from '../linalg/index.ts';
 import { adopt } from '../tensor/create.ts';
-import { eigh } from '../tensor/decompositions.ts';
 import { type Generator, randn } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Vocab } from './vocab.ts';

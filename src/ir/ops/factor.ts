@@ -16,7 +16,6 @@ import {
   colsOf,
   diagonalMatrix,
   differences,
-  lower,
   matrixOp,
   over,
   partOf,
@@ -24,10 +23,10 @@ import {
   squareSamples,
   T,
   triangularSolve,
-  upper,
 } from './linalg.ts';
 import { cat, narrow, reshape } from './movement.ts';
 import { expand } from './reduce.ts';
+import { lower, upper } from './triangle.ts';
 
 const choleskyDef = matrixOp<null>({
   name: 'cholesky',

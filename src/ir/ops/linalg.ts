@@ -11,9 +11,10 @@ import type { Node } from '../node.ts';
 import type { HostValue, OpDef, Sample } from '../op.ts';
 import { build, defineOp } from '../op.ts';
 import { matmul } from './contract.ts';
-import { cast, constLike, div, eq, ge, iota, le, logicalAnd, mul, neg, sub, where } from './elementwise.ts';
+import { cast, constLike, div, eq, logicalAnd, mul, neg, sub, where } from './elementwise.ts';
 import { narrow, reshape, swap } from './movement.ts';
 import { sum } from './reduce.ts';
+import { lower, onDiagonal, upper } from './triangle.ts';
 
 // ---- matrices in nodes -----------------------------------------------------------------------------------------------------
 
@@ -29,20 +30,6 @@ export function partOf(packed: Node, start: number, shape: Shape): Node {
   const part = narrow(packed, packed.shape.length - 1, start, numel(shape));
   return reshape(part, [...packed.shape.slice(0, -1), ...shape]);
 }
-/** Column − row at each place: which places lie on the k-th diagonal, or above it. (rows, cols), int32 */
-const offsets = (rows: number, cols: number, device: string): Node =>
-  sub(iota([cols], 'int32', device), reshape(iota([rows], 'int32', device), [rows, 1]));
-/** Whether a place lies on the k-th diagonal. (rows, cols), bool */
-export function onDiagonal(rows: number, cols: number, k: number, device: string): Node {
-  const offset = offsets(rows, cols, device);
-  return eq(offset, constLike(offset, k));
-}
-const triangle = (x: Node, keep: typeof ge, k = 0): Node => {
-  const offset = offsets(rowsOf(x), colsOf(x), x.device);
-  return where(keep(offset, constLike(offset, k)), x, constLike(x, 0));
-};
-export const lower = (x: Node, k = 0): Node => triangle(x, le, k);
-export const upper = (x: Node, k = 0): Node => triangle(x, ge, k);
 /** The matrix with v on its diagonal. */
 export function diagonalMatrix(v: Node): Node {
   const n = colsOf(v);

@@ -1,6 +1,6 @@
 // torch.linalg: norms, solves, determinants, factorisations and what follows from them. Matrices are the last two dims,
 // all others are a batch. Computed on the host in float64 (cpu and reference devices).
-// In: tensors. Out: tensors, with gradients. Not its job: products (linalg.ts), the numerics (ir/linalg-host.ts).
+// In: tensors. Out: tensors, with gradients. Not its job: products (tensor/linalg.ts), the numerics (ir/linalg-host.ts).
 
 import type { DType } from '../base/dtype.ts';
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
@@ -8,11 +8,12 @@ import { normalizeDim } from '../base/shape.ts';
 import * as ops from '../ir/ops/elementwise.ts';
 import * as factor from '../ir/ops/factor.ts';
 import * as solves from '../ir/ops/linalg.ts';
-import { broadcastTensors } from './combine.ts';
-import { wrap } from './core.ts';
-import { arange, eye } from './create.ts';
-import type { ReduceOptions } from './reduce.ts';
-import type { Tensor } from './tensor.ts';
+import { broadcastTensors } from '../tensor/combine.ts';
+import { wrap } from '../tensor/core.ts';
+import { arange, eye } from '../tensor/create.ts';
+import { setLinalg } from '../tensor/linalg.ts';
+import type { ReduceOptions } from '../tensor/reduce.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
 type Dims = readonly [number, number];
 export type VectorOrder = number;
@@ -316,3 +317,5 @@ export function vander(x: Tensor, options: { N?: number } = {}): Tensor {
   const n = options.N ?? x.shape[x.ndim - 1] ?? 1;
   return x.unsqueeze(-1).pow(arange(0, n, 1, { device: x.device }));
 }
+
+setLinalg({ cholesky, det, inv, logdet, matrixExp, matrixPower, pinv, slogdet });
