@@ -7,7 +7,7 @@ import { numel, type Shape, sameShape } from '../base/shape.ts';
 import { floatPermutes } from './layout.ts';
 import type { Node } from './node.ts';
 import { build } from './op.ts';
-import { type ContractAttrs, contract, contractDef, joinProducts, type Labels } from './ops/contract.ts';
+import { contract, contractDef, contractionOf, joinProducts, type Labels } from './ops/contract.ts';
 import {
   add,
   argOf,
@@ -178,11 +178,13 @@ const splitReductions: Rule[] = [
 const PART_BYTES = 128 * 1024;
 /** A product of long sums with a small result (the gradient of a kernel) is cut into parts that each stay in the cache. */
 const splitProducts: Rule = n => {
-  if (n.op.id !== contractDef.id) return null;
-  const { a, b } = n.attrs as ContractAttrs;
+  if (n.op.kind !== 'contraction') return null;
+  const [a, b] = contractionOf(n).labels;
   const [x, y] = n.src as [Node, Node];
   if (a[0] === undefined || a[0] >= 0) return null;
   const at = b.indexOf(a[0]);
+  const plain = n.op.id !== contractDef.id;
+  if (plain && (n.shape.length > 2 || at > 0 || numel(n.shape) > FEW_SUMS)) return null;
   const size = x.shape[0]!;
   const most = Math.min((numel(y.shape) * 4) / PART_BYTES, (2 * numel(y.shape)) / numel(n.shape));
   let parts = Math.min(size, Math.floor(most));
@@ -194,8 +196,10 @@ const splitProducts: Rule = n => {
   ];
   const [left, la] = cut(x, a, 0);
   const [right, lb] = cut(y, b, at);
-  return sum(contract(left, right, la, lb), [0], false);
+  return sum(plain ? build(n.op, [left, right], n.attrs) : contract(left, right, la, lb), [0], false);
 };
+/** Results of a matrix product that are few enough to be added up part by part. */
+const FEW_SUMS = 1 << 17;
 function chunkCount(size: number): number {
   for (let c = CHUNKS; c <= CHUNKS * 2; c++) if (size % c === 0 && size / c >= 16) return c;
   return size >= CHUNKS * 16 ? CHUNKS : size >= 256 ? 16 : 1;
