@@ -33,7 +33,12 @@ const partDef: OpDef<PartAttrs> = defineOp<PartAttrs>({
   name: 'part',
   doc: 'One result of steps: the last value of a carry, all its values, or a value of every step.',
   kind: 'part',
-  shape: (_, a) => a.shape,
+  shape: ([of], a) => {
+    // However a part is built, its steps must know of it.
+    const parts = asked.get(of!) ?? new Map<string, PartAttrs>();
+    asked.set(of!, parts.set(keyOf(a), a));
+    return a.shape;
+  },
   dtype: (_, a) => a.dtype,
   vjp: (g, n) => build(slotDef, [g], { part: n.attrs, tuple: n.src[0]!.shape }),
   batch: ([x], _, n) => {
@@ -66,11 +71,7 @@ export function part(n: Node<StepsAttrs>, of: PartAttrs['of'], at: number): Node
   const { body, length } = n.attrs;
   const { shape, dtype } = of === 'stack' ? body.named[at]! : body.next[at]!;
   const lead = of === 'last' ? [] : [of === 'states' ? length + 1 : length];
-  const attrs = { of, at, shape: [...lead, ...shape], dtype };
-  let parts = asked.get(n);
-  if (parts === undefined) asked.set(n, (parts = new Map()));
-  parts.set(keyOf(attrs), attrs);
-  return build(partDef, [n], attrs);
+  return build(partDef, [n], { of, at, shape: [...lead, ...shape], dtype });
 }
 /** A carry before (after) each step. */
 export function carriesOf(n: Node<StepsAttrs>, k: number, when: 'before' | 'after'): Node {
@@ -290,9 +291,7 @@ class Reverse {
       const c = standIn(f.shape, f.dtype, this.device);
       this.constants.push({ in: c, all: n.src[i]! });
       this.versions.set(f, c);
-    } else if (i < 0 && this.follows(f)) for (const s of f.src) this.provide(s);
-    else if (i < 0 && f.op.kind === 'movement' && numel(f.src[0]!.shape) <= numel(f.shape))
-      for (const s of f.src) this.provide(s);
+    } else if (i < 0 && (this.follows(f) || isPassed(f))) for (const s of f.src) this.provide(s);
     else this.versions.set(f, this.sequence(stacked(n, f)));
   }
   /** Whether a value costs little to compute again from what the backward body has. */
@@ -386,6 +385,12 @@ class Reverse {
     return translated([d], new Map(body.inputs.map((x, i) => [x, n.src[i]!])))[0]!;
   }
 }
+/**
+ * Not to be kept: a movement of something that is not larger, and steps inside the step, which are no value. They run
+ * again where their gradient needs more than the forward body asked for.
+ */
+const isPassed = ({ op, src, shape }: Node): boolean =>
+  op.kind === 'steps' || (op.kind === 'movement' && numel(src[0]!.shape) <= numel(shape));
 /** Elementwise ops up to this cost are computed again where that needs nothing else. */
 const CHEAP = 2;
 const isCheap = ({ op }: Node): boolean =>

@@ -4,10 +4,10 @@
 import { ShapeError, show, showShape, ValueError } from '../base/errors.ts';
 import { tensor, zeros } from '../tensor/create.ts';
 import { cat, stack } from '../tensor/movement.ts';
-import { runSteps } from '../tensor/steps.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { dropout } from './functional/dropout.ts';
 import { linear } from './functional/linear.ts';
+import { scan } from './functional/scan.ts';
 import * as init from './init.ts';
 import { type LayerOptions, unfilled } from './linear.ts';
 import { Module } from './module.ts';
@@ -337,7 +337,7 @@ abstract class Recurrent extends Module {
             Array.from({ length: T }, (_, t) => lengths.map(n => [t < n])),
             { device: x.device },
           ); // (T, N, 1)
-    const [state, output] = runSteps(
+    const [state, output] = scan(
       (before: State, [part, on]: readonly Tensor[]): [State, Tensor] => {
         const next = this.step(part!, before, w);
         const kept = on === undefined ? next : next.map((s, i) => s.where(on, before[i]!));
@@ -345,7 +345,7 @@ abstract class Recurrent extends Module {
       },
       start,
       going === null ? [input] : [input, going],
-      { length: T, reverse: backward },
+      { reverse: backward },
     );
     return { output, state };
   }

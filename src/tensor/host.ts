@@ -66,10 +66,10 @@ export function hostEffect(state: HostState, run: () => void): void {
 }
 
 /** While set, it gives the keys of draws: those of a body that runs many times. */
-export const drawing: { key: ((g: Generator, device: string) => [Node, Node]) | null } = { key: null };
+export const drawing: { now: { key(g: Generator, device: string): [Node, Node] } | null } = { now: null };
 /** The two key words of the next draw of a generator. */
 export function randomKey(g: Generator, device: string): [Node, Node] {
-  if (drawing.key !== null) return drawing.key(g, device);
+  if (drawing.now !== null) return drawing.now.key(g, device);
   const k0 = new Current(0);
   const k1 = new Current(0);
   const draw = (): void => {

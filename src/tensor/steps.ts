@@ -3,13 +3,14 @@
 // Not its job: the gradient (autograd/steps.ts), checkpoints (nn/functional/scan.ts).
 
 import { drawKeys, makeSteps, part, stacked, standIn } from '../autograd/steps.ts';
-import { isFloat } from '../base/dtype.ts';
+import { byteWidth, isFloat } from '../base/dtype.ts';
 import { CompileError, GradError, ShapeError, showShape } from '../base/errors.ts';
 import type { Generator } from '../base/rng.ts';
+import { numel } from '../base/shape.ts';
 import { gradMode, type Node, newestSerial, toposort } from '../ir/node.ts';
 import { build } from '../ir/op.ts';
 import { translated } from '../ir/ops/custom.ts';
-import { isConst } from '../ir/ops/elementwise.ts';
+import { add, constant, iota, isConst, mul } from '../ir/ops/elementwise.ts';
 import { Body, type StepsAttrs } from '../ir/steps.ts';
 import '../runtime/steps.ts';
 import '../schedule/steps.ts';
@@ -62,62 +63,94 @@ class StepScope implements Recording {
   }
 }
 
-/** Draws of a step: each has a key per step, from the calls that a loop would have made. */
-class Draws {
-  readonly sequences: { in: Node; all: () => Node }[] = [];
-  private readonly made = new Map<Generator, { words: [Node, Node][]; device: string }>();
-
-  key = (g: Generator, device: string): [Node, Node] => {
-    const words: [Node, Node] = [standIn([], 'int32', device), standIn([], 'int32', device)];
-    const all = this.made.get(g);
-    if (all === undefined) this.made.set(g, { words: [words], device });
-    else all.words.push(words);
-    return words;
+/** A generator's seed as two words, and how many draws it had made. */
+interface Stream {
+  readonly lo: Node;
+  readonly hi: Node;
+  readonly calls: Node;
+}
+/** The next `count` draws of a generator, which goes on by as many. */
+function takeDraws(g: Generator, count: number, device: string): Stream {
+  const int = (read: () => number): Node => hostNumber(() => read() | 0, 'int32', device);
+  const stream = {
+    lo: int(() => g.seed % 2 ** 32),
+    hi: int(() => Math.floor(g.seed / 2 ** 32)),
+    calls: int(() => g.calls),
   };
-  /** The keys of all steps; the generators go on by what the loop takes. */
-  finish(length: number, reverse: boolean): { in: Node; all: Node }[] {
-    return [...this.made].flatMap(([g, { words, device }]) => {
-      const int = (read: () => number): Node => hostNumber(() => read() | 0, 'int32', device);
-      const [lo, hi, calls] = [int(() => g.seed % 2 ** 32), int(() => Math.floor(g.seed / 2 ** 32)), 0];
-      const count = words.length;
-      const keys = words.flatMap((pair, j) => {
-        const first = int(() => g.calls + calls + j + (reverse ? (length - 1) * count : 0));
-        return pair.map((w, word) => ({
-          in: w,
-          all: build(drawKeys, [lo, hi, first], {
-            length,
-            stride: reverse ? -count : count,
-            word: word as 0 | 1,
-          }),
-        }));
+  const state = {
+    save: () => g.getState(),
+    restore: (s: unknown) => g.setState(s as { seed: number; calls: number }),
+  };
+  hostEffect(state, () => {
+    g.calls += count;
+  });
+  return stream;
+}
+/** The draws of a step: what a loop would have drawn, so each step has keys of its own. */
+class Draws {
+  /** What stands in the body for a word of a key, or for how many draws there were before an inner loop. */
+  private readonly taken = new Map<
+    Generator,
+    { count: number; list: { in: Node; at: number; word: 0 | 1 | null }[] }
+  >();
+  private readonly outer = scope.draws;
+
+  private of(g: Generator, count: number, device: string, words: readonly (0 | 1 | null)[]): Node[] {
+    let t = this.taken.get(g);
+    if (t === undefined) this.taken.set(g, (t = { count: 0, list: [] }));
+    const at = t.count;
+    t.count += count;
+    return words.map(word => {
+      const s = standIn([], 'int32', device);
+      t.list.push({ in: s, at, word });
+      return s;
+    });
+  }
+  key(g: Generator, device: string): [Node, Node] {
+    return this.of(g, 1, device, [0, 1]) as [Node, Node];
+  }
+  take(g: Generator, count: number, device: string): Stream {
+    const { lo, hi } = takeDraws(g, 0, device);
+    return { lo, hi, calls: this.of(g, count, device, [null])[0]! };
+  }
+  /** What stood in the body as sequences over all steps. */
+  finish(length: number, reverse: boolean, device: string): { in: Node; all: Node }[] {
+    return [...this.taken].flatMap(([g, { count, list }]) => {
+      const { lo, hi, calls } =
+        this.outer?.take(g, count * length, device) ?? takeDraws(g, count * length, device);
+      const int = (x: number): Node => constant(x, 'int32', device);
+      const stride = reverse ? -count : count;
+      return list.map(({ in: s, at, word }) => {
+        const first = add(calls, int(at + (reverse ? (length - 1) * count : 0)));
+        const all =
+          word === null
+            ? add(first, mul(iota([length], 'int32', device), int(stride)))
+            : build(drawKeys, [lo, hi, first], { length, stride, word });
+        return { in: s, all };
       });
-      const state = {
-        save: () => g.getState(),
-        restore: (s: unknown) => g.setState(s as { seed: number; calls: number }),
-      };
-      hostEffect(state, () => {
-        g.calls += count * length;
-      });
-      return keys;
     });
   }
 }
+/** The draws of the innermost step that is being recorded. */
+const scope: { draws: Draws | null } = { draws: null };
 
 export interface StepsOptions {
   readonly length: number;
   readonly reverse: boolean;
+  /** Bytes that may be kept for backward. Default: any number. */
+  readonly keep?: number;
 }
 
 /**
  * [h, y] = f(h, x_t) for all t, as one loop: the last h, and all y along a new first dim. The trees of h, x and y hold
- * tensors; x has `length` elements along its first dim.
+ * tensors; x has `length` elements along its first dim. Null where backward would keep too much.
  */
 export function runSteps<H, X, Y>(
   f: (h: H, x: X) => readonly [H, Y],
   init: H,
   xs: X,
-  { length, reverse }: StepsOptions,
-): [h: H, ys: Y] {
+  { length, reverse, keep = Number.POSITIVE_INFINITY }: StepsOptions,
+): [h: H, ys: Y] | null {
   const firsts = tensorsIn(init);
   const elements = tensorsIn(xs);
   const carries = firsts.map(t => standIn(t.shape, t.dtype, t.device));
@@ -127,9 +160,10 @@ export function runSteps<H, X, Y>(
   }));
   const from = newestSerial();
   const draws = new Draws();
-  const outer = { recording: recording.now, key: drawing.key };
+  const outer = { recording: recording.now, drawing: drawing.now, draws: scope.draws };
   recording.now = new StepScope(outer.recording);
-  drawing.key = draws.key;
+  drawing.now = draws;
+  scope.draws = draws;
   let next: Node[];
   let results: Node[];
   let trees: readonly [H, Y];
@@ -148,12 +182,14 @@ export function runSteps<H, X, Y>(
     [next, results] = trees.map(tree => tensorsIn(tree).map(t => t.node())) as [Node[], Node[]];
   } finally {
     recording.now = outer.recording;
-    drawing.key = outer.key;
+    drawing.now = outer.drawing;
+    scope.draws = outer.draws;
   }
-  sequences.push(...draws.finish(length, reverse));
-  const capture = new Capture([...carries, ...sequences.map(s => s.in)], from);
+  if (length * bytesKept([...next, ...results], from) > keep) return null;
+  sequences.push(...draws.finish(length, reverse, firsts[0]?.device ?? elements[0]!.device));
   const versions = new Map<Node, Node>();
-  const constants = capture.constants([...next, ...results]).map(all => {
+  const standIns = [...carries, ...sequences.map(s => s.in)];
+  const constants = constantsOf([...next, ...results], standIns, from).map(all => {
     const s = standIn(all.shape, all.dtype, all.device);
     versions.set(all, s);
     return { in: s, all };
@@ -207,32 +243,35 @@ function checkState(before: unknown, after: unknown): void {
     );
 }
 
+/** What a step found; its own nodes are newer. */
+const foundBy = (from: number) => (n: Node) =>
+  n.value !== null || n.leaf !== null || n.op.bound || n.serial <= from;
 /** What a body takes from outside: all that does not change from step to step, but for movements, which cost nothing. */
-class Capture {
-  private readonly varying: Set<Node>;
-  private readonly from: number;
-  constructor(standIns: readonly Node[], from: number) {
-    this.varying = new Set(standIns);
-    this.from = from;
+function constantsOf(roots: readonly Node[], standIns: readonly Node[], from: number): Node[] {
+  const found = foundBy(from);
+  const varying = new Set(standIns);
+  for (const n of toposort(roots, found)) if (!found(n) && n.src.some(s => varying.has(s))) varying.add(n);
+  const taken = new Set<Node>();
+  const seen = new Set<Node>(standIns);
+  const stack = [...roots];
+  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
+    if (seen.has(n) || isConst(n)) continue;
+    seen.add(n);
+    const free = n.op.kind === 'movement' && n.src.length === 1 && n.value === null && n.leaf === null;
+    if (varying.has(n) || (free && n.hooks === null)) stack.push(...n.src);
+    else taken.add(n);
   }
-  constants(roots: readonly Node[]): Node[] {
-    const own = new Set(this.varying);
-    const outside = (n: Node): boolean =>
-      n.value !== null || n.leaf !== null || n.op.bound || n.serial <= this.from;
-    for (const n of toposort(roots, outside))
-      if (!outside(n) && n.src.some(s => this.varying.has(s))) this.varying.add(n);
-    const taken = new Set<Node>();
-    const seen = new Set<Node>();
-    const stack = [...roots];
-    for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-      if (seen.has(n) || own.has(n) || isConst(n)) continue;
-      seen.add(n);
-      const free = n.op.kind === 'movement' && n.src.length === 1 && n.value === null && n.leaf === null;
-      if (this.varying.has(n) || (free && n.hooks === null)) stack.push(...n.src);
-      else taken.add(n);
-    }
-    return [...taken].sort((a, b) => a.serial - b.serial);
-  }
+  return [...taken].sort((a, b) => a.serial - b.serial);
+}
+/** What backward would keep of a step, about: values that gradients pass through and that cost something. */
+function bytesKept(roots: readonly Node[], from: number): number {
+  if (!roots.some(n => n.needsGrad)) return 0;
+  const found = foundBy(from);
+  let bytes = 0;
+  for (const n of toposort(roots, found))
+    if (!found(n) && n.needsGrad && n.op.kind !== 'movement' && n.op.cost > 1)
+      bytes += numel(n.shape) * byteWidth(n.dtype);
+  return bytes;
 }
 
 /** Which values of a body gradients can reach from the sources of its steps. */
