@@ -231,8 +231,9 @@ export abstract class Module {
     return stateOf(this, prefix);
   }
   /**
-   * Copies values by name. `strict: true` (default) wants exactly the module's keys; without it what is missing or
-   * unexpected is returned. Another shape is always an error, and after an error nothing has changed.
+   * Copies values by name. `strict: true` (default) wants exactly the module's keys, but a batch norm's
+   * num_batches_tracked may be missing, as in PyTorch; without it what is missing or unexpected is returned. Another
+   * shape is always an error, and after an error nothing has changed.
    */
   loadStateDict(state: StateDict, options: LoadOptions = {}): LoadResult {
     return loadState(this, state, options);

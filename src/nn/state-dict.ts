@@ -29,9 +29,18 @@ export function stateOf(m: Module, prefix: string): StateDict {
   return Object.fromEntries([...entries(m, prefix)].map(([key, t]) => [key, t.detach()]));
 }
 
+/**
+ * Whether a key is the count of batches of a batch norm whose statistics are there: files from before PyTorch 0.4.1 and
+ * of other libraries have none, and it stays as it is.
+ */
+function isLateCount(key: string, state: StateDict): boolean {
+  const statistics = key.replace(/num_batches_tracked$/, 'running_mean');
+  return statistics !== key && Object.hasOwn(state, statistics);
+}
+
 export function loadState(m: Module, state: StateDict, { strict = true }: LoadOptions): LoadResult {
   const own = new Map(entries(m, ''));
-  const missing = [...own.keys()].filter(key => !Object.hasOwn(state, key));
+  const missing = [...own.keys()].filter(key => !Object.hasOwn(state, key) && !isLateCount(key, state));
   const unexpected = Object.keys(state).filter(key => !own.has(key));
   const wrong: string[] = [];
   const fitting: [Tensor, Tensor][] = [];

@@ -263,6 +263,15 @@ describe('state dicts', () => {
     });
     expect(numbers(net.fc1.bias!)).toEqual([0, 0, 0]);
   });
+  test('the count of batches may be missing, the statistics may not', () => {
+    const net = new nn.Sequential(new nn.BatchNorm1d(2));
+    net(randn([3, 2]));
+    const { '0.num_batches_tracked': count, ...state } = net.stateDict();
+    const { '0.running_mean': _, ...less } = state;
+    expect(net.loadStateDict(state)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(count!.itemSync()).toBe(1);
+    expect(() => net.loadStateDict(less)).toThrow('2 missing');
+  });
   test('a prefix too much or too little is named', () => {
     const net = new nn.Linear(2, 1);
     const state = net.stateDict();
