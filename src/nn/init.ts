@@ -107,6 +107,8 @@ function matrix(op: string, t: Tensor): [number, number] {
 /** The normal distribution cut off below a and above b, by the inverse of its distribution function. */
 export function truncNormal_(t: Tensor, mean = 0, std = 1, a = -2, b = 2, options: RandomInit = {}): Tensor {
   if (!(a < b)) throw new ValueError('truncNormal_', 'a must be below b', `${a} and ${b}`, '');
+  // Normal numbers from 24 random bits are within √(48 ln 2) = 5.77 deviations: cuts farther away meet none.
+  if (Math.min(mean - a, b - mean) > 6 * std) return normal_(t, mean, std, options);
   return noGrad(() => {
     // The clamp mends what rounding adds beyond the cuts.
     const [low, high] = [a, b].map(cut => erf((cut - mean) / (std * Math.SQRT2))) as [number, number];

@@ -131,6 +131,13 @@ describe('initialisers', () => {
     expect(variance(w)).toBeCloseTo(0.3237, 1);
     expect(() => nn.init.truncNormal_(zeros([2]), 0, 1, 2, 2)).toThrow('a must be below b, got 2 and 2');
   });
+  test('truncNormal with cuts that no normal number reaches is the normal distribution itself', () => {
+    manualSeed(7);
+    const far = numbers(nn.init.truncNormal_(zeros([20000]), 0.1, 0.02, -2, 2));
+    manualSeed(7);
+    expect(far).toEqual(numbers(nn.init.normal_(zeros([20000]), 0.1, 0.02)));
+    expect(variance(far)).toBeCloseTo(0.0004, 4);
+  });
   test('filling a parameter records nothing and keeps it a leaf', () => {
     const p = new nn.Parameter(zeros([3, 3]));
     expect(nn.init.xavierUniform_(p)).toBe(p);
