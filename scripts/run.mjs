@@ -49,6 +49,7 @@ const commands = {
   check: () => onNode('scripts/check.ts', args),
   size: () => onNode('scripts/size.ts', args),
   bands: () => onNode('scripts/bands.ts', args),
+  results: () => onNode('scripts/results.ts', args),
   'kill-test': () => onNode('node_modules/vitest/vitest.mjs', ['run', 'test/cli/resume'], { KILLS: '20' }),
   docs: () => onNode('scripts/docs.ts', args),
   pictures: () => onNode('scripts/pictures.ts', args),

@@ -65,7 +65,7 @@ D13 one-dimensional series | text/sequences: series | recipe forecast | data/seq
 D14 two batches of five | data/surfaces: batchNormExample … | learn/numbers: two batches of five: …
 D15 features on scales 1 and 1000 | data/surfaces: makeScales: … | learn/classic: features on scales 1 and 1000: …
 D16 Rosenbrock, a narrow ravine | data/surfaces: surfaces | optim/path: descend | recipe optimizer-race
-D17 random tensors (2, 3, 4, 4), (1, 64, 32, 32) | owed vision: shape demonstrations
+D17 random tensors (2, 3, 4, 4), (1, 64, 32, 32) | learn/layers: random pictures through layers
 `,
   ),
   parse(
@@ -103,11 +103,11 @@ M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear cl
 Linear row-major X·W (in×out) and column W·A (out×in) | learn/formulas: the network 2-4-4-2, rows X·W | learn/formulas: δˡ = (Wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ f′; …
 broadcast bias | learn/formulas: db3 = sum of dlogits over the batch
 Flatten | nn/layers: every layer
-Conv2d k/s/p | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | owed vision: convolution layers
-Conv1d | owed vision: convolution layers
-MaxPool2d/AvgPool2d | learn/numbers: pooling 2 × 2 … | owed vision: pooling layers
-global average pool | owed vision: pooling layers
-nearest/bilinear/bicubic | owed vision: interpolation
+Conv2d k/s/p | learn/formulas: cosine similarity, and a convolution gives ⌊(H + 2p − k)/s⌋ + 1 | learn/layers: random pictures through layers
+Conv1d | learn/layers: Conv1d is the sum over the window: …
+MaxPool2d/AvgPool2d | learn/numbers: pooling 2 × 2 … | learn/layers: max pooling keeps the strongest, …
+global average pool | learn/layers: max pooling keeps the strongest, …
+nearest/bilinear/bicubic | learn/layers: nearest copies, …
 BatchNorm1d/2d | learn/formulas: BN: … | nn/layers: every layer
 LayerNorm | learn/formulas: LN: … | nn/layers: every layer
 Dropout | nn/random: zeros a share p of the elements and scales the others; eval changes nothing
@@ -350,12 +350,12 @@ E2 the linear model fails, 2-4-4-2 does not | learn/missions: mission 1 | recipe
 E3 all, one, some points per step | learn/missions: points per step: … | recipe batch-size
 E4 slow, unstable, overfitting, small batch | recipe troubles
 E5 own activations, optimizers, norms, compared | recipe own-parts
-E6 ResNet on CIFAR-100 | owed vision: CIFAR
+E6 ResNet on CIFAR-100 | recipe cifar100-resnet20
 E7 Transformer and Mamba, generation and sentiment | recipe char-gpt | recipe char-mamba | recipe sst2-transformer | recipe sst2-mamba
 E8 BN training and evaluation; claims about BN | learn/modules: batch norm: … | recipe batch-norm
-E9 max or average; three interpolations | owed vision: experiments
-E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | owed vision: experiments
-E11 20 or 56 layers | owed vision: experiments
+E9 max or average; three interpolations | recipe pooling | vision/windows: pooling | vision/windows: interpolation
+E10 two 3×3 or one 5×5 | learn/numbers: one 5 × 5 or two 3 × 3: … | recipe conv-stack
+E11 20 or 56 layers | recipe degradation | learn/conv-recipes: degradation: …
 E12 Module: children, parameters, saving | learn/modules: a network of one’s own | learn/modules: state and modes
 E13 augmentation, right and wrong | recipe augmentation | vision/datasets: training and evaluation
 E14 one-hot or embedding | text/vectors: one-hot vectors of different words are orthogonal, whatever the words; embeddings are not | recipe word-vectors
@@ -447,13 +447,13 @@ output+loss | owed lab: pictures of the course
 LR schedule | owed lab: pictures of the course
 ravine decision flow | owed lab: pictures of the course
 momentum flow | owed lab: pictures of the course
-pooling window slide | owed vision: pictures
-interpolation | owed vision: pictures
+pooling window slide | recipe pooling | vision/windows: pooling | learn/conv-recipes: windows and blocks are drawn, in %s
+interpolation | recipe pooling | vision/windows: interpolation
 BN distribution before/after | owed lab: pictures of the course
 channel-wise statistics | owed lab: pictures of the course
-residual/conv/dense blocks | owed vision: pictures
-Inception | owed vision: pictures
-receptive-field growth | owed vision: pictures
+residual/conv/dense blocks | recipe degradation | learn/conv-recipes: windows and blocks are drawn, in %s
+Inception | recipe degradation | learn/conv-recipes: windows and blocks are drawn, in %s
+receptive-field growth | vision/seeing: windowLayers lists them in order; … | viz/seeing: receptive fields: …
 RNN unrolled | owed sequences: pictures
 BPTT chain | owed sequences: pictures
 GRU/LSTM cell graphs | owed sequences: pictures

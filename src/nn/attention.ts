@@ -102,6 +102,13 @@ export class MultiheadAttention extends Module {
     for (const b of [this.bias_k, this.bias_v]) if (b !== null) init.xavierNormal_(b);
   }
 
+  /** Projections into heads (the one back is a layer of its own), scores and weighted sums. */
+  override macs([query, key, value]: readonly [Tensor, Tensor, Tensor]): number {
+    const E = this.embedDim;
+    const queries = query.numel / E; // N·T
+    const keys = key.shape.length === 3 ? key.shape[this.batchFirst ? 1 : 0]! : key.shape[0]!; // S
+    return E * (query.numel + key.numel + value.numel + 2 * queries * keys);
+  }
   forward(
     query: Tensor,
     key: Tensor,

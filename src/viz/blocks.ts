@@ -89,6 +89,8 @@ function drawPanel({ heading, blocks, arrows }: BlockPanel): {
             [cx(around), cy(b.row)],
             [cx(b.column) + side * (b.label === '' ? 3 : boxWidth / 2), cy(b.row)],
           ];
+    // Straight above it: in at the top.
+    if (around === b.column) points.splice(2, 2, [cx(around), end[1]]);
     const [tip, before] = [points.at(-1)!, points.at(-2)!];
     const angle = Math.atan2(tip[1] - before[1], tip[0] - before[0]);
     const wing = (turn: number): [number, number] => [
@@ -130,11 +132,11 @@ function drawPanel({ heading, blocks, arrows }: BlockPanel): {
   };
   const rows = Math.max(...blocks.map(b => b.row));
   return {
-    // Boxes before the arrows that go around them, behind their heads.
+    // Boxes over the arrows that begin in them.
     content: [
       text(0, 4, heading, { size: THEME.size.subtitle, strong: true }),
-      ...blocks.map(box),
       ...arrows.map(arrow),
+      ...blocks.map(box),
     ].join(''),
     width: Math.max(
       (rightmost - leftmost) * column + boxWidth + (routes.length > 0 ? Math.max(0, ...labels) : 0),

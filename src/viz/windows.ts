@@ -2,7 +2,6 @@
 // In: the picture's numbers and steps. Out: an SVG string with one frame for each step.
 
 import { mix } from './color.ts';
-import { formatValue } from './scale.ts';
 import { el, headWidth, picture, text } from './svg.ts';
 import { THEME } from './theme.ts';
 
@@ -31,9 +30,12 @@ export interface WindowChartOptions {
   readonly columns?: number;
 }
 const EDGE = 28;
-const CELL = 26;
+const CELL = 32;
 const GAP = 30;
 const SIZE = THEME.size.tick - 1.5;
+
+/** At most two decimals: so much fits into a cell. */
+const short = (v: number): string => String(Number(v.toFixed(Math.abs(v) < 10 ? 2 : 1))).replace('-', '−');
 
 /** Frames of input (left, weights as shades, the window as an outline) and results so far (right). */
 export function windowChart(o: WindowChartOptions): string {
@@ -69,7 +71,7 @@ export function windowChart(o: WindowChartOptions): string {
     return [
       text(0, 8, String(index + 1), { size: SIZE, color: THEME.soft, strong: true }),
       ...input.flatMap((row, i) =>
-        row.map((v, j) => cell(j * CELL, 14 + i * CELL, formatValue(v), weights.get(i * w + j) ?? 0)),
+        row.map((v, j) => cell(j * CELL, 14 + i * CELL, short(v), weights.get(i * w + j) ?? 0)),
       ),
       el('rect', {
         x: window.left * CELL,
@@ -87,7 +89,7 @@ export function windowChart(o: WindowChartOptions): string {
         return cell(
           right + (k % outColumns) * CELL,
           14 + Math.floor(k / outColumns) * CELL,
-          known ? formatValue(steps[at]!.value) : '',
+          known ? short(steps[at]!.value) : '',
           at === index ? 1 : 0,
         );
       }),

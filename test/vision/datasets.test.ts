@@ -230,6 +230,17 @@ describe('damaged pictures', () => {
       joined.close();
     }
   });
+  it('of a wrong number of channels are left out, too, where they must not be converted', async () => {
+    for (const [i, channels] of ([3, 1, 4, 3] as const).entries())
+      put(`wrong/a/${i}.png`, await encodeImage(picture(4, 4, channels, i)));
+    const d = new ImageFolder(join(folder, 'wrong'), { transform, convert: false });
+    const loader = new DataLoader(d, { batchSize: 4, skipDamaged: true });
+    expect((await all(loader)).map(([x]) => x.shape[0])).toEqual([2]);
+    expect(loader.skipped.map(s => /a\/(\d)\.png must have 3 channels, got (\d)/.exec(s)?.slice(1))).toEqual([
+      ['1', '1'],
+      ['2', '4'],
+    ]);
+  });
   it('of other kinds are errors still', async () => {
     const d = new ImageFolder(await make(), { transform: new T.Compose([new T.RandomCrop(99), transform]) });
     await expect(all(new DataLoader(d, { batchSize: 2, skipDamaged: true }))).rejects.toThrow('RandomCrop: ');

@@ -74,7 +74,7 @@ const PUBLISHED: Readonly<Record<string, Row>> = {
   MobileNetV2: [3_504_872, '300', full, () => V.mobilenetV2()],
   'DenseNet-121': [7_978_856, '2830', full, () => V.densenet121()],
   'DenseNet-BC-100, k 12': [769_162, null, small, () => V.densenetCifar()],
-  'ViT-B/16': [86_567_656, null, full, () => V.vitB16()],
+  'ViT-B/16': [86_567_656, '17560', full, () => V.vitB16()],
   'PreAct-ResNet-164': [1_703_258, null, small, () => V.preactResnet(164)],
   'U-Net, original': [31_030_658, null, [1, 1, 572, 572], () => V.unetOriginal()],
 };
@@ -89,6 +89,14 @@ describe('published sizes', () => {
     const millions = s.macs / 1e6;
     if (digits === undefined) expect(Math.abs(millions - Number(macs))).toBeLessThanOrEqual(5);
     else expect(millions.toFixed(digits)).toBe(macs);
+  });
+  test('LeNet-5 of the paper has its connections, which count biases', () => {
+    const { rows } = onNull(() => nn.summary(new V.LeNet5Original(), [1, 1, 32, 32]));
+    const connections = (name: string): number => {
+      const { macs, outputShapes } = rows.find(r => r.name === name)!;
+      return macs + outputShapes[0]!.reduce((a, b) => a * b, 1);
+    };
+    expect(['c1', 'c3', 'c5', 'f6'].map(connections)).toEqual([122_304, 151_600, 48_120, 10_164]);
   });
   test('a plain network has the parameters of its residual twin with option A, and as many layers as it says', () => {
     for (const depth of [8, 20, 22, 32, 34, 56]) {

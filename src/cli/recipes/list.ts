@@ -4,6 +4,8 @@ import { augmentation } from './augmentation.ts';
 import { batchNorm } from './batch-norm.ts';
 import { batchSize } from './batch-size.ts';
 import { charBigram, namesBigram } from './bigram.ts';
+import { convStack, pooling } from './conv-ways.ts';
+import { degradation } from './degradation.ts';
 import { dropoutL2 } from './dropout-l2.ts';
 import { forecast } from './forecast.ts';
 import { adaline, dbn, perceptron, svm, xor } from './history.ts';
@@ -58,6 +60,9 @@ export const RECIPES: readonly Recipe[] = [
   lrPolicy,
   dbn,
   augmentation,
+  pooling,
+  convStack,
+  degradation,
   lenet,
   fashionCnn,
   cifar100Resnet20,

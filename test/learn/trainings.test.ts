@@ -1,0 +1,72 @@
+// Trainings whose logs the repository carries (npm run results): their bars, and a fresh first epoch of the median seed.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Training } from '../../scripts/results.ts';
+import { findRecipe, settingsOf } from '../../src/cli/run-recipe.ts';
+import { manualSeed } from '../../src/index.ts';
+import { fit, type History } from '../../src/train/index.ts';
+
+const results = join(import.meta.dirname, '../../bench/results');
+const trainings = readdirSync(results)
+  .map(name => join(results, name, 'training.json'))
+  .filter(f => existsSync(f))
+  .map(f => JSON.parse(readFileSync(f, 'utf8')) as Training);
+const data = process.env['TENON_DATA'] !== undefined;
+
+class FirstEpoch extends Error {
+  readonly history: History;
+  constructor(history: History) {
+    super('the first epoch is done');
+    this.history = history;
+  }
+}
+/** What a recipe's training has after one epoch of those that it would run. */
+async function firstEpoch({ recipe, settings, median }: Training): Promise<History> {
+  const found = findRecipe(recipe);
+  manualSeed(median);
+  const stop = new AbortController();
+  const running = found.train({
+    settings: { ...settingsOf(found, {}), ...settings },
+    language: 'en',
+    progress: () => {},
+    fit: async (_, model, options) => {
+      const onEvent = (e: { kind: string }): void => {
+        if (e.kind === 'epoch') stop.abort();
+      };
+      throw new FirstEpoch((await fit(model, { ...options, signal: stop.signal, onEvent })).history);
+    },
+  });
+  return running.then(
+    () => {
+      throw new Error(`${recipe} trained without fit`);
+    },
+    e => {
+      if (e instanceof FirstEpoch) return e.history;
+      throw e;
+    },
+  );
+}
+
+const logged = trainings.filter(t => Object.keys(t.seeds[0]!.epochs).length > 0);
+it.skipIf(data)('trainings again need real data in TENON_DATA', () => {});
+it.each(data ? logged : [])(
+  '$recipe: a fresh first epoch lands within 3 points of its log',
+  async training => {
+    const log = training.seeds.find(s => s.seed === training.median)!.epochs;
+    const [before] = Object.values(log) as [Record<string, number[]>];
+    const now = await firstEpoch(training);
+    for (const name of ['trainAccuracy', 'testAccuracy'])
+      expect([name, Math.abs(now[name]![0]! - before[name]![0]!) < 0.03]).toEqual([name, true]);
+  },
+  120_000,
+);
+it.each(logged)('$recipe: metrics of each seed are those of its last epoch', ({ seeds, settings }) => {
+  expect(seeds.length).toBeGreaterThanOrEqual(3);
+  for (const { metrics, epochs } of seeds) {
+    const [log] = Object.values(epochs) as [Record<string, number[]>];
+    expect(log['testAccuracy']!.length).toBe(settings['epochs']);
+    expect(metrics['testAccuracy']).toBeCloseTo(log['testAccuracy']!.at(-1)!, 6);
+  }
+});
