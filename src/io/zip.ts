@@ -92,8 +92,11 @@ function directory(view: DataView, bad: Bad): { count: number; start: number; en
     view.getUint32(at, true) === END && view.getUint16(at + 20, true) === view.byteLength - at - 22;
   while (at >= Math.max(0, last - 0xffff) && !fits()) at--;
   if (at < Math.max(0, last - 0xffff)) throw bad('a zip archive ends with its directory', 'none');
-  let [count, size, start] = [view.getUint16(at + 10, true), 0, view.getUint32(at + 16, true)];
-  size = view.getUint32(at + 12, true);
+  let [count, size, start] = [
+    view.getUint16(at + 10, true),
+    view.getUint32(at + 12, true),
+    view.getUint32(at + 16, true),
+  ];
   if (at >= 20 && view.getUint32(at - 20, true) === LOCATOR_64) {
     const end64 = u64(view, at - 12);
     if (!(end64 <= at - 76 && view.getUint32(end64, true) === END_64))

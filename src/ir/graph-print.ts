@@ -1,4 +1,4 @@
-// A graph as text and as data, for people and for the lab.
+// A graph as text, for people.
 // In: roots. Out: text, a line per node in the order of computation. Not its job: when it is printed.
 
 import { DTYPES } from '../base/dtype.ts';
@@ -27,26 +27,4 @@ export function printGraph(roots: readonly Node[]): string {
     return `${name.get(n)} = ${op}(${args})${attrs} ${DTYPES[n.dtype].short}${showShape(n.shape)}${root}`;
   });
   return lines.join('\n');
-}
-
-export interface GraphRecord {
-  readonly id: number;
-  readonly op: string;
-  readonly src: readonly number[];
-  readonly shape: readonly number[];
-  readonly dtype: string;
-  readonly result: boolean;
-}
-/** The same as plain data. */
-export function graphData(roots: readonly Node[]): GraphRecord[] {
-  const order = toposort(roots);
-  const id = new Map(order.map((n, i) => [n, i]));
-  return order.map((n, i) => ({
-    id: i,
-    op: n.value !== null ? 'data' : n.op.name,
-    src: n.value !== null ? [] : n.src.map(s => id.get(s)!),
-    shape: n.shape,
-    dtype: n.dtype,
-    result: roots.includes(n),
-  }));
 }

@@ -106,16 +106,13 @@ export interface OpDef<A = unknown> {
 }
 
 export const OPS: OpDef<never>[] = [];
-const byName = new Map<string, OpDef<never>>();
-export const opNamed = (name: string): OpDef<unknown> | undefined =>
-  byName.get(name) as OpDef<unknown> | undefined;
 
 type Spec<A> = Partial<Omit<OpDef<A>, 'id'>> & Pick<OpDef<A>, 'name' | 'doc'>;
 const noVjp = 'it is not differentiable: its result is constant almost everywhere';
 
 /** Registers a record. Names are unique. */
 export function defineOp<A>(spec: Spec<A> & Pick<OpDef<A>, 'kind' | 'shape' | 'dtype'>): OpDef<A> {
-  if (byName.has(spec.name)) throw new Error(`defineOp: the name ${spec.name} is taken`);
+  if (OPS.some(op => op.name === spec.name)) throw new Error(`defineOp: the name ${spec.name} is taken`);
   const def: OpDef<A> = {
     arity: 1,
     hashAttrs: (h, attrs) => (attrs === null ? h : hashValue(h, attrs)),
@@ -142,7 +139,6 @@ export function defineOp<A>(spec: Spec<A> & Pick<OpDef<A>, 'kind' | 'shape' | 'd
     id: OPS.length + 1,
   };
   OPS.push(def as unknown as OpDef<never>);
-  byName.set(def.name, def as unknown as OpDef<never>);
   return def;
 }
 

@@ -59,7 +59,3 @@ export function setDefaultDevice(name: string): void {
   getDevice(name);
   preferred = name;
 }
-/** Forgets a device, so that the next use makes it anew (tests). */
-export function resetDevice(name: string): void {
-  made.delete(name);
-}

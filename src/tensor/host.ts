@@ -12,20 +12,6 @@ export interface HostState {
   restore(state: unknown): void;
 }
 
-/** A number that steps read and change, such as an optimizer's step count. */
-export class HostCell implements HostState {
-  value: number;
-  constructor(value: number) {
-    this.value = value;
-  }
-  save(): unknown {
-    return this.value;
-  }
-  restore(state: unknown): void {
-    this.value = state as number;
-  }
-}
-
 class Current implements HostScalar {
   now: number;
   constructor(now: number) {

@@ -7,7 +7,6 @@ import { DTYPES, isFloat } from '../../base/dtype.ts';
 import { DTypeError } from '../../base/errors.ts';
 import { ROTATIONS } from '../../base/rng.ts';
 import type { Shape } from '../../base/shape.ts';
-import { numel } from '../../base/shape.ts';
 import type { Node } from '../node.ts';
 import { hashShape, makeNode, mix } from '../node.ts';
 import type { BinaryOp, OpDef, Sample, TernaryOp, UnaryOp } from '../op.ts';
@@ -966,9 +965,6 @@ export const where: TernaryOp = ternary({
     },
   ],
 });
-
-/** Elements of a constant-filled tensor as one node, expanded by broadcasting where it is used. */
-export const isScalarNode = (n: Node): boolean => n.shape.length === 0 || numel(n.shape) === 1;
 
 /** What small integers need after each operation: the value that fits the width. */
 export function wrapNarrow(x: E, dtype: DType): E {
