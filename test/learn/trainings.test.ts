@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Training } from '../../scripts/results.ts';
 import { findRecipe, settingsOf } from '../../src/cli/run-recipe.ts';
+import { loadTrained } from '../../src/cli/trained.ts';
 import { manualSeed } from '../../src/index.ts';
 import { fit, type History } from '../../src/train/index.ts';
 
-const results = join(import.meta.dirname, '../../bench/results');
+const root = join(import.meta.dirname, '../..');
+const results = join(root, 'bench/results');
 const trainings = readdirSync(results)
   .map(name => join(results, name, 'training.json'))
   .filter(f => existsSync(f))
@@ -61,6 +63,19 @@ it.each(data ? logged : [])(
       expect([name, Math.abs(now[name]![0]! - before[name]![0]!) < 0.03]).toEqual([name, true]);
   },
   120_000,
+);
+const carried = logged.filter(t => existsSync(join(root, `weights/${t.recipe}.safetensors`)));
+it.each(data ? carried : [])(
+  '$recipe: the weights in the repository give the accuracy that was logged',
+  async ({ recipe, median, seeds }) => {
+    const weights = join(root, `weights/${recipe}.safetensors`);
+    const { model, trained, use } = await loadTrained('eval', findRecipe(recipe), { weights }, 'en');
+    const m = await trained.evaluate(model, use);
+    const want = seeds.find(s => s.seed === median)!.metrics['testAccuracy']!;
+    // Sums in another order may turn a picture or two that stand on the edge.
+    expect(Math.abs(m['testAccuracy']! - want)).toBeLessThan(5e-4);
+  },
+  60_000,
 );
 it.each(logged)('$recipe: metrics of each seed are those of its last epoch', ({ seeds, settings }) => {
   expect(seeds.length).toBeGreaterThanOrEqual(3);

@@ -134,7 +134,7 @@ function netRecipe(task: NetTask): Recipe {
         const test = await testImages();
         const seen = [];
         for (const name of inputs.length > 0 ? inputs : FIRST)
-          seen.push({ name, ...(await pictureOf(task, test, name)) });
+          seen.push({ name: name.split(/[\\/]/).at(-1)!, ...(await pictureOf(task, test, name)) });
         return netPictures(model as Layer, seen, test, { ...task, language });
       },
     },

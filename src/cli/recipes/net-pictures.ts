@@ -133,7 +133,11 @@ async function gaze(model: Layer, seen: readonly Seen[], path: string, look: Loo
     rows.push({
       label: name,
       pictures: [image, heatOverlay(image, pixels), heatOverlay(image, cam)],
-      captions: [`${look.classes[best]} ${percent(await p.max().item())}`, 'saliency', 'Grad-CAM'],
+      captions: [
+        `${look.classes[best]} ${percent(await p.max().item())}`,
+        say(look.language, 'saliency', '显著图'),
+        'Grad-CAM',
+      ],
     });
   }
   return pictureGrid({
