@@ -43,7 +43,9 @@ const partDef: OpDef<PartAttrs> = defineOp<PartAttrs>({
   vjp: (g, n) => build(slotDef, [g], { part: n.attrs, tuple: n.src[0]!.shape }),
   batch: ([x], _, n) => {
     const { of, at } = n.attrs;
-    const all = part(x as Node<StepsAttrs>, of, at);
+    // What was cut off from gradients is so, part by part.
+    const steps = x!.op.kind === 'steps' ? x! : x!.src[0]!;
+    const all = part(steps as Node<StepsAttrs>, of, at);
     return of === 'last' ? all : permute(all, [1, 0, ...all.shape.slice(2).map((_, d) => d + 2)]);
   },
   cost: 0,
@@ -342,7 +344,9 @@ class Reverse {
           d.attrs,
         );
     }
-    if (op.kind === 'reduce' && op.fold === FOLD_ADD) {
+    const kept = (x: Node): boolean => this.wanted.has(x) || this.forward.has(x);
+    const small = src.every(x => kept(x) || numel(x.shape) <= LARGER * numel(d.shape));
+    if (op.kind === 'reduce' && op.fold === FOLD_ADD && small) {
       const { dims } = d.attrs as ReduceAttrs;
       const all = this.stack(src[0]!);
       // The steps join the first dim where that is summed too: the form that a linear layer's bias has.
@@ -358,6 +362,7 @@ class Reverse {
       op.kind === 'contraction' &&
       moving.length === 2 &&
       d.shape.length === 2 &&
+      small &&
       src.every(s => s.shape.length === 2)
     ) {
       const { ta, tb } = d.attrs as MatmulAttrs;
@@ -395,6 +400,9 @@ const isPassed = ({ op, src, shape }: Node): boolean =>
 const CHEAP = 2;
 const isCheap = ({ op }: Node): boolean =>
   op.kind === 'movement' || (op.kind === 'elementwise' && op.cost <= CHEAP);
+
+/** A sum is taken after the loop unless its terms of a step are so many times larger than itself. */
+const LARGER = 64;
 
 /** The matrices of all steps below each other; `sumFirst` says that their first dim is the one that is summed. */
 function rows(x: Node, sumFirst: boolean): Node {
