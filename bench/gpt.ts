@@ -55,9 +55,17 @@ class Net extends Module {
 
 /** A whole training step: fresh batch in, AdamW, loss read. */
 export function gpt(spec: Gpt): Step {
-  const { context, vocabulary, batch } = spec;
   const net = new Net(spec);
   const optimizer = new AdamW(net.parameters(), { lr: 1e-3, betas: [0.9, 0.99], weightDecay: 0.1 });
+  return tokenSteps(x => net(x), optimizer, spec);
+}
+
+/** Training steps of a net that gives logits (B · T, V) for tokens (B, T). */
+export function tokenSteps(
+  net: (x: Tensor) => Tensor,
+  optimizer: Pick<AdamW, 'zeroGrad' | 'step'>,
+  { context, vocabulary, batch }: Pick<Gpt, 'context' | 'vocabulary' | 'batch'>,
+): Step {
   const step = compile((x: Tensor, y: Tensor) => {
     optimizer.zeroGrad();
     const loss = F.crossEntropy(net(x), y);

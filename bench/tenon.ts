@@ -16,6 +16,7 @@ import {
 } from '../src/index.ts';
 import { GPT, generate, type LanguageModel, MambaLM } from '../src/text/index.ts';
 import { gpt } from './gpt.ts';
+import { recurrent } from './recurrent.ts';
 import { batches, type Step, serve } from './serve.ts';
 import type { Copy, Gemm, Generation, Loading, Mlp, OptimizerStep, Spec } from './workloads.ts';
 
@@ -120,6 +121,8 @@ function prepare(spec: Spec): Step {
       return mlp(spec);
     case 'gpt':
       return gpt(spec);
+    case 'recurrent':
+      return recurrent(spec);
     case 'softmax': {
       const x = randn([spec.rows, spec.cols]).realize();
       return () => x.softmax(-1).realize();

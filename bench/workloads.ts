@@ -29,6 +29,16 @@ export interface Gpt {
   readonly batch: number;
   readonly vocabulary: number;
 }
+/** A training step of recurrent layers over characters with Adam: fresh batch in, loss read. */
+export interface Recurrent {
+  readonly kind: 'recurrent';
+  readonly cell: 'rnn' | 'gru' | 'lstm';
+  readonly layers: number;
+  readonly width: number;
+  readonly context: number;
+  readonly batch: number;
+  readonly vocabulary: number;
+}
 export interface Rowwise {
   readonly kind: 'softmax' | 'layernorm';
   readonly rows: number;
@@ -69,7 +79,17 @@ export interface Copy {
   readonly kind: 'copy';
   readonly bytes: number;
 }
-export type Spec = Gemm | Mlp | Gpt | Rowwise | GeluSum | OptimizerStep | Copy | Loading | Generation;
+export type Spec =
+  | Gemm
+  | Mlp
+  | Gpt
+  | Recurrent
+  | Rowwise
+  | GeluSum
+  | OptimizerStep
+  | Copy
+  | Loading
+  | Generation;
 
 export interface Workload {
   readonly workload: string;
@@ -118,6 +138,11 @@ const gpt = (layers: number, heads: number, width: number, context: number, batc
   spec: { kind: 'gpt', layers, heads, width, context, batch, vocabulary: 65 },
 });
 
+const recurrent = (cell: Recurrent['cell'], context: number): Workload => ({
+  workload: `char-${cell}-2x128-t${context}-b32-adam`,
+  spec: { kind: 'recurrent', cell, layers: 2, width: 128, context, batch: 32, vocabulary: 65 },
+});
+
 /** The parameters of ResNet-18: 62 tensors, 11.7 million numbers. */
 function resnet18(): number[][] {
   const norm = (c: number): number[][] => [[c], [c]];
@@ -163,6 +188,10 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
     mlp('mnist-mlp', [784, 256, 128, 10], 128, 'adam'),
     mlp('circle-mlp', [2, 4, 4, 2], 128, 'sgd', false),
     mlp('rings-mlp', [2, 32, 16, 2], 128, 'adam', false),
+  ],
+  recurrent: [
+    ...(['rnn', 'gru', 'lstm'] as const).map(cell => recurrent(cell, 64)),
+    ...[128, 256, 512].map(context => recurrent('gru', context)),
   ],
   gpt: [gpt(4, 4, 128, 64, 12), gpt(6, 6, 384, 256, 8)],
   kernels: [

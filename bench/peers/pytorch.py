@@ -78,7 +78,27 @@ class Gpt(nn.Module):
 
 def gpt(s):
     model = Gpt(s)
-    opt = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1)
+    return token_steps(model, torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=0.1), s)
+
+
+class Recurrent(nn.Module):
+    def __init__(self, s):
+        super().__init__()
+        h, v = s["width"], s["vocabulary"]
+        self.tokens = nn.Embedding(v, h // 2)
+        self.layer = getattr(nn, s["cell"].upper())(h // 2, h, s["layers"], batch_first=True)
+        self.head = nn.Linear(h, v)
+
+    def forward(self, x):
+        return self.head(self.layer(self.tokens(x))[0]).flatten(0, 1)
+
+
+def recurrent(s):
+    model = Recurrent(s)
+    return token_steps(model, torch.optim.Adam(model.parameters(), 2e-3), s)
+
+
+def token_steps(model, opt, s):
     shape = (s["batch"], s["context"])
     tokens = [torch.randint(0, s["vocabulary"], shape).numpy() for _ in range(8)]
 
@@ -121,6 +141,8 @@ def prepare(s):
         return mlp(s)
     if kind == "gpt":
         return gpt(s)
+    if kind == "recurrent":
+        return recurrent(s)
     if kind == "softmax":
         x = torch.randn(s["rows"], s["cols"])
         return lambda i: x.softmax(-1)
