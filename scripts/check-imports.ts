@@ -16,7 +16,7 @@ const MAY: Record<string, readonly string[]> = {
   codegen: ['base', 'ir', 'schedule'],
   kernels: ['base', 'ir', 'codegen', 'schedule'],
   runtime: ['base', 'ir', 'schedule', 'codegen', 'kernels'],
-  tensor: ['base', 'ir', 'autograd', 'schedule', 'runtime'],
+  tensor: ['base', 'ir', 'autograd', 'schedule', 'kernels', 'runtime'],
   linalg: ['base', 'ir', 'tensor'],
   nn: ['base', 'ir', 'tensor', 'linalg'],
   optim: ['base', 'ir', 'tensor'],

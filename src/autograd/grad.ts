@@ -6,7 +6,7 @@ import { sameShape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import { gradMode, internal, needing, newMark } from '../ir/node.ts';
 import { build } from '../ir/op.ts';
-import { add, constLike } from '../ir/ops/elementwise.ts';
+import { add, alias, constLike } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs } from '../ir/ops/index.ts';
 import { expand, sumTo } from '../ir/ops/reduce.ts';
 
@@ -76,10 +76,24 @@ function pull(g: Node, node: Node, i: number): Node | null {
   const s = node.src[i]!;
   needing.node = node;
   try {
-    const d = node.op.vjp!(g, node, i);
+    const d = ruleOf(node)(g, node, i);
     return d === null || sameShape(d.shape, s.shape) ? d : matched(d, s);
   } finally {
     needing.node = null;
+  }
+}
+type Vjp = NonNullable<Node['op']['vjp']>;
+const ruleOf = (n: Node): Vjp => n.op.vjp ?? ofDefinition;
+/** The gradient of a composite without a rule: that of its definition. */
+function ofDefinition(g: Node, n: Node, i: number): Node | null {
+  const createGraph = gradMode.enabled;
+  gradMode.enabled = true;
+  try {
+    const src = n.src.map(s => alias(s));
+    src[i]!.needsGrad = true;
+    return gradients([n.op.decompose!(src, n.attrs)], [g], [src[i]!], { createGraph })[0]!;
+  } finally {
+    gradMode.enabled = createGraph;
   }
 }
 /** Nodes whose gradient needs no values but indices and numbers of the program: a second backward may pass through them. */
@@ -252,7 +266,7 @@ function tangentOf(n: Node, t: readonly (Node | null)[]): Node | null {
     const u = zeros(n);
     u.needsGrad = true;
     const pairs = rest.flatMap(i => {
-      const d = n.op.vjp!(u, n, i);
+      const d = ruleOf(n)(u, n, i);
       return d === null ? [] : [[matched(d, n.src[i]!), t[i]!] as const];
     });
     const back = gradients(

@@ -49,6 +49,12 @@ function exp(x: E): E {
   const half = m.shr(n, i(1));
   return keepNaN(x, m.mul(scaled(expOf(r), half), pow2(m.sub(n, half))));
 }
+/** ≤ 1.1 ULP for −87 < x < 88, and 0 below: for weights relative to a largest one. */
+export function expFlushed(x: E): E {
+  const { r, t } = splitExp(x);
+  // What is left where x is not in range: 0, or NaN.
+  return m.select(m.lt(f(-87), x), scaled(expOf(r), t), m.pmax(x, f(0)));
+}
 /** y, or x where that is NaN: work on the exponent's bits may make a number of a NaN's payload. */
 const keepNaN = (x: E, y: E): E => m.select(m.eq(x, x), y, x);
 /** exp for −80 < x < 80: no limits to watch. */

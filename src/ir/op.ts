@@ -59,6 +59,26 @@ export type BatchRule<A> = (
   lift: Lift,
 ) => Node;
 
+/**
+ * A kernel that ops bring along: the loops it runs over, and where in them each source is read and each result is written.
+ * Ops with equal sources, and attributes equal but for `output`, are results of one run. What it becomes on a device:
+ * kernels/own.ts.
+ */
+export interface OwnKernel<A extends { readonly output: number } = { readonly output: number }> {
+  /** Whether it computes this node; others are written out in plain ops. */
+  takes(n: Node<A>): boolean;
+  /** Sizes of the loops. */
+  loops(n: Node<A>): readonly number[];
+  /** The index of each source at some place of the loops; `inMemory` where it must be a load. */
+  reads(n: Node<A>, at: readonly Affine[]): readonly { at: Affine[]; inMemory: boolean }[];
+  /** Whether it can use this expression for a source; otherwise the source gets memory. */
+  accepts(e: E, inMemory: boolean): boolean;
+  /** The index of the node as a result. */
+  writes(n: Node<A>, at: readonly Affine[]): Affine[];
+  /** Scalar operations of one run, about. */
+  work(n: Node<A>): number;
+}
+
 export interface OpDef<A = unknown> {
   readonly id: number;
   readonly name: string;
@@ -91,7 +111,9 @@ export interface OpDef<A = unknown> {
   readonly index: ((at: readonly Affine[], node: Node<A>) => { at: Affine[]; guard?: E | null }) | null;
   /** movement: the same elements in row-major order under another shape (its index map depends on the loops). */
   readonly relabels: boolean;
-  /** composite: the same in plain ops. */
+  /** composite: a kernel that computes it at once. */
+  readonly kernel: OwnKernel<A & { readonly output: number }> | null;
+  /** composite: the same in plain ops. Without a `vjp` its gradient is that of these. */
   readonly decompose: ((src: readonly Node[], attrs: A) => Node) | null;
   /** host: plain TypeScript on typed arrays. */
   readonly host: ((inputs: readonly HostValue[], node: Node<A>) => ArrayLike<number>) | null;
@@ -128,6 +150,7 @@ export function defineOp<A>(spec: Spec<A> & Pick<OpDef<A>, 'kind' | 'shape' | 'd
     fold: null,
     index: null,
     relabels: false,
+    kernel: null,
     decompose: null,
     host: null,
     raises: null,
@@ -141,6 +164,10 @@ export function defineOp<A>(spec: Spec<A> & Pick<OpDef<A>, 'kind' | 'shape' | 'd
   OPS.push(def as unknown as OpDef<never>);
   return def;
 }
+
+/** Whether the node is computed by a kernel that its op brings along. */
+export const hasKernel = (n: Node): boolean =>
+  n.op.kernel?.takes(n as Node<{ readonly output: number }>) ?? false;
 
 /** Builds a checked node of an op. */
 export function build<A>(def: OpDef<A>, src: readonly Node[], attrs: A): Node<A> {

@@ -6,7 +6,7 @@ import { flag } from '../base/env.ts';
 import { numel, type Shape, sameShape } from '../base/shape.ts';
 import { floatPermutes } from './layout.ts';
 import type { Node } from './node.ts';
-import { build } from './op.ts';
+import { build, hasKernel } from './op.ts';
 import { contract, contractDef, contractionOf, joinProducts, type Labels } from './ops/contract.ts';
 import {
   add,
@@ -26,8 +26,10 @@ import { type Rule, rewrite, type Trace } from './rewrite.ts';
 import { withExprs } from './scalar.ts';
 import { verify } from './verify.ts';
 
-/** Composites become plain ops. */
-const expandComposites: Rule[] = [n => (n.op.decompose === null ? null : n.op.decompose(n.src, n.attrs))];
+/** Composites become plain ops, but for those that have a kernel. */
+const expandComposites: Rule[] = [
+  n => (n.op.decompose === null || hasKernel(n) ? null : n.op.decompose(n.src, n.attrs)),
+];
 
 /** No-ops go; chains of one movement become one. */
 const canonicalize: Rule[] = [

@@ -8,6 +8,7 @@ import { lower } from '../codegen/lower.ts';
 import { emitLoops } from '../codegen/wasm.ts';
 import { withExprs } from '../ir/scalar.ts';
 import { emitGemm } from '../kernels/gemm.ts';
+import { codeOf } from '../kernels/own.ts';
 import { cutRange, NS_PER_OP, type Piece, type Pieces } from '../kernels/pieces.ts';
 import {
   type GemmKernel,
@@ -15,6 +16,7 @@ import {
   type Kernel,
   type LoopKernel,
   nameOf,
+  type OwnKernelCall,
   type StepsKernel,
   type Value,
   writesOf,
@@ -54,7 +56,7 @@ export interface Command {
   /** Which kernel of the plan it is; -1 for one of a body. */
   readonly step: number;
 }
-export type Emittable = LoopKernel | GemmKernel;
+export type Emittable = LoopKernel | GemmKernel | OwnKernelCall;
 
 /** The code of a kernel, and how it looks to a profile. */
 export interface Emission {
@@ -182,6 +184,7 @@ export class PlanCode {
 }
 
 function piecesOf(k: Emittable, device: CpuDevice): Pieces {
+  if (k.kind === 'own') return codeOf(k.by)(k, device.target);
   if (k.kind === 'gemm') return emitGemm(k, device.target, device.nativeGemm);
   const program = lower(k);
   if (flag('DEBUG') >= 4) void showLoops(k, program);
@@ -191,7 +194,7 @@ function piecesOf(k: Emittable, device: CpuDevice): Pieces {
   return { pieces: [{ emitted, tasks: cutRange(program.range, ns, align), ns }], scratch: [] };
 }
 /** The printer is loaded on demand: its lines come after those of the step. */
-async function showLoops(k: Emittable, program: LoopProgram): Promise<void> {
+async function showLoops(k: LoopKernel, program: LoopProgram): Promise<void> {
   const { printLoops } = await import('../codegen/loop-print.ts');
   log(`${nameOf(k)}\n${withExprs(() => printLoops(program), k.exprs)}`);
 }

@@ -29,7 +29,16 @@ import {
 import { bounds, keyOfAll, linear, loopVarOf, reshapeIndex } from './affine.ts';
 import { type Draft, type DraftStore, NeedsMemory, varsOf } from './draft.ts';
 import { alignIndex, operandIndices, reduceIndex, takeIndex } from './indices.ts';
-import type { GemmKernel, HostKernel, Kernel, KernelStore, LoopKernel, Value } from './kernel.ts';
+import type {
+  GemmKernel,
+  GemmOperand,
+  HostKernel,
+  Kernel,
+  KernelStore,
+  LoopKernel,
+  OwnKernelCall,
+  Value,
+} from './kernel.ts';
 
 const GEMM_ACC = 1 << 19;
 const SCAN_ACC = GEMM_ACC + 1;
@@ -72,7 +81,7 @@ export class KernelBuilder {
         this.memo = new Map();
         this.ordinal = 0;
         try {
-          return d.core !== null ? this.gemm() : this.loop();
+          return d.kind === 'own' ? this.ownKernel() : d.core !== null ? this.gemm() : this.loop();
         } catch (e) {
           if (e !== AGAIN) throw e;
         }
@@ -162,10 +171,6 @@ export class KernelBuilder {
     const { node, at } = d.core!;
     const type = DTYPES[node.dtype].compute;
     const acc = accOf(GEMM_ACC, type, 1);
-    const loopAt = (a: Affine): LoopVar => {
-      const v = a.terms.length === 0 ? null : loopVarOf(a.terms[0]![0]);
-      return v ?? new LoopVar(1);
-    };
     const { labels, sums } = contractionOf(node);
     // Rows and columns: the innermost dim that only a has, and only b.
     const [i, j] = [0, 1].map(x => {
@@ -216,6 +221,34 @@ export class KernelBuilder {
       exprs: d.exprs,
       nodes: [...this.nodes],
       work: k.reduce((p, v) => p * v.size, total),
+    };
+  }
+
+  private ownKernel(): OwnKernelCall {
+    const { part, at, stores, exprs } = this.d;
+    const node = part!.node as OwnNode;
+    const by = node.op.kernel!;
+    const inputs = by.reads(node, at).map((r, i) => {
+      const e = this.expr(node.src[i]!, r.at, null);
+      if (!by.accepts(e, r.inMemory)) throw new NeedsMemory(node.src[i]!);
+      return e;
+    });
+    const outputs: GemmOperand[] = [];
+    for (const s of stores) {
+      const { output } = s.node.attrs as OwnNode['attrs'];
+      outputs[output] = { buffer: this.buffer(this.valueFor(s.node)), at: linear(s.at, s.node.shape) };
+    }
+    return {
+      kind: 'own',
+      by,
+      buffers: this.buffers,
+      node,
+      vars: at.map(loopAt),
+      inputs,
+      outputs,
+      exprs,
+      nodes: [...this.nodes, node],
+      work: by.work(node),
     };
   }
 
@@ -384,6 +417,10 @@ export class KernelBuilder {
 }
 /** The size of the dim of an operand that has a label. */
 const sizeIn = (n: Node, labels: readonly number[], l: number): number => n.shape[labels.indexOf(l)]!;
+/** The loop of a dim; one of a single step has none. */
+const loopAt = (a: Affine): LoopVar =>
+  (a.terms.length === 0 ? null : loopVarOf(a.terms[0]![0])) ?? new LoopVar(1);
+type OwnNode = Node<{ readonly output: number }>;
 const AGAIN = Symbol('build the kernel again');
 
 /** An integer index as i32: of an int64 in memory only the low word is read. */

@@ -32,7 +32,7 @@ export interface DraftStore {
 }
 export interface Draft {
   readonly id: number;
-  readonly kind: 'loop' | 'scan' | 'join' | 'scatter' | 'host' | 'steps';
+  readonly kind: 'loop' | 'scan' | 'join' | 'scatter' | 'host' | 'steps' | 'own';
   readonly exprs: Exprs;
   readonly blocks: Block[];
   readonly stores: DraftStore[];
@@ -46,7 +46,9 @@ export interface Draft {
   inlined: number;
   /** Loops of reductions inside. */
   loops: number;
-  /** join, scatter, scan, host: the node it is for, and which source. */
+  /** own: a place in the loops that the op's kernel runs over. */
+  readonly at: Affine[];
+  /** join, scatter, scan, host, own: the node it is for, and which source. */
   readonly part: { node: Node; source: number } | null;
   /** Drafts that must have run before. */
   readonly after: Draft[];

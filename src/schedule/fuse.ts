@@ -7,7 +7,7 @@ import { byteWidth } from '../base/dtype.ts';
 import type { Shape } from '../base/shape.ts';
 import { numel, sameShape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
-import { programOrder } from '../ir/node.ts';
+import { programOrder, sameValue } from '../ir/node.ts';
 import { contractionOf } from '../ir/ops/contract.ts';
 import { isConst, uniformDef } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
@@ -29,6 +29,7 @@ import {
   runsOverLoops,
   type Scope,
   type Use,
+  varsOf,
   visible,
   wholeScope,
 } from './draft.ts';
@@ -159,6 +160,7 @@ class Fuser {
       kind,
       exprs: new Exprs(),
       blocks: [],
+      at: [],
       stores: [],
       core: null,
       cuts: new Map(),
@@ -276,8 +278,10 @@ class Fuser {
     }
     // elementwise
     const cost = this.costUp[position]!;
-    if (drafts.size > 1 && (cost > CHEAP || this.loadsUp[position]! > 2)) return false;
-    if (uses.length > 2 * drafts.size && cost > CHEAP) return false;
+    // Kernels that ops bring along are there to save memory: what they need at each place is computed in each of them.
+    const own = uses.every(u => u.draft.kind === 'own');
+    if (!own && drafts.size > 1 && (cost > CHEAP || this.loadsUp[position]! > 2)) return false;
+    if (!own && uses.length > 2 * drafts.size && cost > CHEAP) return false;
     if (!this.roomIn(uses)) return false;
     if (cost < COSTLY) return this.passOn(n, uses);
     // A costly value that some loops do not change is computed outside of them, or not here.
@@ -462,6 +466,9 @@ class Fuser {
       case 'host':
         this.ownHost(n);
         return;
+      case 'composite':
+        this.ownKernel(n);
+        return;
       case 'scan':
         this.ownScan(n);
         return;
@@ -555,6 +562,25 @@ class Fuser {
     const d = this.newDraft('host', { node: n, source: 0 });
     this.addWriter(n, d);
     for (const s of n.src) this.use(s, { draft: d, at: [], scope: wholeScope(d), need: 'exact' });
+  }
+  /** A kernel that the op brings along: nodes that ask for the same run are results of one. */
+  private ownKernel(n: Node): void {
+    const by = n.op.kernel!;
+    let d = this.drafts.find(x => x.kind === 'own' && isOneRun(x.part!.node, n));
+    if (d === undefined) {
+      d = this.newDraft('own', { node: n, source: 0 });
+      const { at, vars } = this.loops(d, by.loops(n as OwnNode));
+      for (const v of vars) d.fixed.add(v);
+      d.at.push(...at);
+      const reads = by.reads(n as OwnNode, at);
+      // Values are computed in the loops that some of them need, outside of those of operands alone.
+      d.blocks.push({ vars: [...varsOf(reads.flatMap(r => (r.inMemory ? [] : r.at)))!] });
+      const scope = wholeScope(d);
+      for (const [i, { at, inMemory }] of reads.entries())
+        this.use(n.src[i]!, { draft: d, at, scope, need: inMemory ? 'operand' : 'value' });
+    }
+    this.addWriter(n, d);
+    d.stores.push({ node: n, at: by.writes(n as OwnNode, d.at), scope: wholeScope(d) });
   }
   private ownScan(n: Node): void {
     const d = this.newDraft('scan', { node: n, source: 0 });
@@ -702,6 +728,13 @@ function sameRun(u: Use, n: Node): boolean {
 }
 /** Kernels that may store what they compute along the way. */
 const HOSTS: ReadonlySet<Draft['kind']> = new Set(['loop', 'join']);
+type OwnNode = Node<{ readonly output: number }>;
+/** Whether two nodes are results of one run of their op's kernel. */
+const isOneRun = (a: Node, b: Node): boolean =>
+  a.op === b.op &&
+  a.src.length === b.src.length &&
+  a.src.every((s, i) => s === b.src[i]) &&
+  sameValue({ ...(a.attrs as object), output: 0 }, { ...(b.attrs as object), output: 0 });
 /** Kinds whose result is never just another store of somebody's loops. */
 const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set([
   'scan',
@@ -710,5 +743,6 @@ const OWN_KERNEL: ReadonlySet<Node['op']['kind']> = new Set([
   'scatter',
   'contraction',
   'part',
+  'composite',
 ]);
 let opaque = 1 << 20;

@@ -3,6 +3,7 @@
 
 import type { DType } from '../base/dtype.ts';
 import type { Node } from '../ir/node.ts';
+import type { OwnKernel } from '../ir/op.ts';
 import type { ScatterMode } from '../ir/ops/index.ts';
 import type { Affine, E, Exprs, Fold, LoopVar } from '../ir/scalar.ts';
 import type { PartAttrs, StepsAttrs } from '../ir/steps.ts';
@@ -76,6 +77,23 @@ export interface GemmKernel {
   readonly work: number;
 }
 
+/** A kernel that an op brings along (ir/op.ts): its loops, what it reads at a place in them, and where its results go. */
+export interface OwnKernelCall {
+  readonly kind: 'own';
+  readonly by: OwnKernel;
+  readonly buffers: readonly Value[];
+  /** One result of the run; others may be wanted, too. */
+  readonly node: Node;
+  readonly vars: readonly LoopVar[];
+  /** Per source: a load where it is in memory, else any expression of the loops. */
+  readonly inputs: readonly E[];
+  /** By `output`; holes where nobody wants one. */
+  readonly outputs: readonly (GemmOperand | undefined)[];
+  readonly exprs: Exprs;
+  readonly nodes: readonly Node[];
+  readonly work: number;
+}
+
 /** Plain TypeScript on typed arrays. */
 export interface HostKernel {
   readonly kind: 'host';
@@ -110,7 +128,7 @@ export interface StepsKernel {
   readonly work: number;
 }
 
-export type Kernel = LoopKernel | GemmKernel | HostKernel | StepsKernel;
+export type Kernel = LoopKernel | GemmKernel | HostKernel | StepsKernel | OwnKernelCall;
 
 /** What a device can do, as data. */
 export interface Limits {
@@ -128,6 +146,7 @@ export interface Schedule {
 export function writesOf(k: Kernel): Value[] {
   if (k.kind === 'host') return [k.buffers[k.buffers.length - 1]!];
   if (k.kind === 'steps') return k.results.map(r => k.buffers[r.buffer]!);
+  if (k.kind === 'own') return k.outputs.flatMap(o => k.buffers[o!.buffer]!);
   return [...new Set(k.stores.map(s => k.buffers[s.buffer]!))];
 }
 /** A name for people: the ops it computes. */

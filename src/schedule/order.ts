@@ -122,7 +122,7 @@ function dependsOnLate(i: number, deps: readonly ReadonlySet<number>[], late: re
 
 /** Whether the kernel reads the old value only at the element that it is about to write. */
 function readsInPlace(k: Kernel, v: Value, isOld: (x: Value) => boolean): boolean {
-  if (k.kind === 'host' || k.kind === 'steps') return false;
+  if (k.kind === 'host' || k.kind === 'steps' || k.kind === 'own') return false;
   const [store, ...others] = k.stores.filter(s => k.buffers[s.buffer] === v) as [KernelStore];
   if (others.length > 0) return false;
   if (k.kind === 'gemm' && [k.a, k.b].some(o => isOld(k.buffers[o.buffer]!))) return false;

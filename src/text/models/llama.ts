@@ -60,10 +60,9 @@ class Attention extends Module {
     const q = rotary(split(this.wq(x), H), { start, base }); // (B, H, T, D)
     const k = rotary(split(this.wk(x), K), { start, base }); // (B, K, T, D)
     const v = split(this.wv(x), K); // (B, K, T, D)
-    const each = (t: Tensor): Tensor => (K === H ? t : t.repeatInterleave(H / K, 1)); // (B, H, T, D)
     const y =
       cache === null
-        ? scaledDotProductAttention(q, each(k), each(v), { isCausal: true })
+        ? scaledDotProductAttention(q, k, v, { isCausal: true, enableGqa: true })
         : cache.attend(q, k, v, start); // (B, H, T, D)
     return this.wo(y.transpose(1, 2).reshape(B, T, C)); // (B, T, C)
   }
