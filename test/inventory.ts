@@ -183,7 +183,7 @@ Adagrad | optim/rules: Adagrad
 RMSProp | optim/rules: RMSprop
 Adam (1e-3, .9/.999, 1e-8) | optim/rules: Adam
 AdamW | optim/rules: AdamW
-gradient clipping | nn/compiled: clipping in a step equals clipping outside | train/fit: clips: …
+gradient clipping | recipe clipping | nn/compiled: clipping in a step equals clipping outside | train/fit: clips: …
 `,
   ),
   parse(
@@ -454,9 +454,9 @@ channel-wise statistics | owed lab: pictures of the course
 residual/conv/dense blocks | recipe degradation | learn/conv-recipes: windows and blocks are drawn, in %s
 Inception | recipe degradation | learn/conv-recipes: windows and blocks are drawn, in %s
 receptive-field growth | vision/seeing: windowLayers lists them in order; … | viz/seeing: receptive fields: …
-RNN unrolled | owed sequences: pictures
-BPTT chain | owed sequences: pictures
-GRU/LSTM cell graphs | owed sequences: pictures
+RNN unrolled | learn/through-time: unrolled: a box for every state, arrows back as wide as the gradient is large | recipe time-gradient
+BPTT chain | learn/through-time: gradientsThroughTime | recipe time-gradient | recipe tbptt
+GRU/LSTM cell graphs | learn/through-time: %s: gates and formulas of its cell | recipe time-gradient
 embedding space + cosine | learn/text: pointMap draws names, groups and links | recipe word-vectors
 augmentation grid | recipe augmentation | viz/viz: small pictures
 optimizer paths in a ravine | recipe optimizer-race | optim/path: optimizer-race

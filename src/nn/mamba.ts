@@ -159,6 +159,14 @@ export class Mamba extends Module {
     const conv = cat([state.conv, u0.unsqueeze(1)], 1).narrow(1, 1, this.dConv - 1); // (N, W − 1, D)
     return { y: this.out_proj(next.y), state: { conv, ssm: next.state } };
   }
+  /** What the scan of a sequence x (N, L, dModel) works with: u and Δ (N, L, D), A (D, S), B and C (N, L, S). */
+  scanned(x: Tensor): { u: Tensor; dt: Tensor; A: Tensor; B: Tensor; C: Tensor } {
+    checkInput('Mamba', x, this.dModel);
+    const u0 = this.in_proj(x).narrow(2, 0, this.dInner); // (N, L, D)
+    const u = silu(causalConv(u0, this.conv1d, this.initialState(x.shape[0]!).conv)); // (N, L, D)
+    const { dt, B, C } = this.selected(u);
+    return { u, dt: softplus(dt.add(this.dt_proj.bias!)), A: this.A_log.exp().neg(), B, C };
+  }
   /** What the input selects: Δ before its bias (…, D), B and C (…, S). */
   private selected(u: Tensor): { dt: Tensor; B: Tensor; C: Tensor } {
     const { dtRank, dState } = this;

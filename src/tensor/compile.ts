@@ -17,7 +17,7 @@ import type { TensorCore } from './core.ts';
 import { type HostState, type Recorder, Scalar, setRecorder } from './host.ts';
 import { synchronous } from './modes.ts';
 import { isTensor } from './operand.ts';
-import { checkThere, flushCells, planFor, realize, type Template } from './realize.ts';
+import { checkThere, flushCells, keepPlan, planFor, realize, type Template } from './realize.ts';
 import { outside, type Recording, recording, structure } from './record.ts';
 import { Tensor } from './tensor.ts';
 
@@ -299,15 +299,6 @@ export function compile<A extends unknown[] = Tensor[], R = unknown>(fn: (...arg
       compare(captured, trace(args));
       captured.verified = true;
     }
-    if (captured.template.executable === null) {
-      // The plan was dropped to make room for others: make it again.
-      captured.template = planFor(
-        toposort(captured.roots),
-        captured.roots,
-        captured.targetOf,
-        captured.aliasOf,
-      );
-    }
     return replay(captured, leaves.tensors) as R;
   };
 
@@ -542,6 +533,10 @@ function replay(c: Captured, args: readonly Tensor[]): Tree {
       if (c.bindings[i]!.kind === 'arg' && targets.includes(sources[i]!))
         sources[i] = device.clone(sources[i]!);
     }
+    // The plan was dropped to make room for others, such as those of the arguments: make it again.
+    if (c.template.executable === null)
+      c.template = planFor(toposort(c.roots), c.roots, c.targetOf, c.aliasOf);
+    else keepPlan(c.template);
     for (let i = 0; i < c.events.length; i++) c.events[i]!();
     const old = cells.map(x => x.snapshot(device));
     const out = c.template.executable!.run(sources, c.uniforms, targets);

@@ -129,6 +129,10 @@ export function planFor(
   if (plans > MAX_PLANS || planBytes > MAX_PLAN_BYTES) dropOldest();
   return t;
 }
+/** A plan was used: others are older now. */
+export const keepPlan = (t: Template): void => {
+  t.used = ++clock;
+};
 function dropOldest(): void {
   const all = [...cache.values()].flat().sort((a, b) => a.used - b.used);
   for (const t of all.slice(0, Math.ceil(all.length / 4))) {

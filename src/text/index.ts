@@ -51,6 +51,7 @@ export {
   tinyShakespeare,
   waimaiReviews,
 } from './datasets.ts';
+export { hiddenMatrix } from './hidden-attention.ts';
 export { fromHuggingFace, type HuggingFaceOptions } from './hugging-face.ts';
 export { type LlamaFile, parseLlamaFile } from './llama-file.ts';
 export { LlamaTokenizer } from './llama-tokenizer.ts';
@@ -91,6 +92,7 @@ export {
   tokenProbs,
 } from './sampling.ts';
 export { type SentenceSteps, sentenceSteps } from './steps.ts';
+export { type GateValues, gatesThroughTime, gradientsThroughTime } from './through-time.ts';
 export {
   CharTokenizer,
   type Split,

@@ -32,6 +32,7 @@ export { type NetworkLayer, type NetworkLink, type NetworkOptions, network } fro
 export { type PictureGridOptions, type PictureRow, pictureGrid } from './pictures.ts';
 export { type Pixels, pngBytes } from './png.ts';
 export { type NamedPoint, type PointMapOptions, pointMap } from './points.ts';
+export { cellGraph, type UnrolledOptions, unrolled } from './recurrent.ts';
 export { formatTick, formatValue, type Interval, linearScale, logScale, type Scale } from './scale.ts';
 export { type TableColumn, type TableOptions, tableChart } from './table.ts';
 export { seriesColor, THEME } from './theme.ts';

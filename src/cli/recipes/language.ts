@@ -3,7 +3,7 @@
 import { DataLoader, RandomSampler } from '../../data/index.ts';
 import { F, Generator, noGrad, type Tensor } from '../../index.ts';
 import type { Module } from '../../nn/index.ts';
-import { AdamW, CosineAnnealingLR } from '../../optim/index.ts';
+import { AdamW, CosineAnnealingLR, SequentialLR, WarmupLR } from '../../optim/index.ts';
 import {
   CharTokenizer,
   chinesePoems,
@@ -19,6 +19,7 @@ import {
   tinyShakespeare,
   Vocab,
 } from '../../text/index.ts';
+import type { Schedule } from '../../train/index.ts';
 import type { Words } from '../language.ts';
 import { nameTexts } from './bigram.ts';
 import { trainingPicture } from './curves.ts';
@@ -56,6 +57,12 @@ interface LanguageTask {
   readonly steps: number;
   readonly batchSize: number;
   readonly lr: number;
+  /** What the rate ends with. Default 0. */
+  readonly finalLr?: number;
+  /** Steps in which the rate rises to its height. Default 0. */
+  readonly warmup?: number;
+  /** Default 0. */
+  readonly dropout?: number;
   readonly dModel: number;
   /** Characters that come less often become one. */
   readonly dropRare: number;
@@ -72,10 +79,12 @@ interface LanguageTask {
 export interface LanguageKind {
   readonly name: string;
   readonly title: string;
-  build(
-    vocabSize: number,
-    o: { readonly dModel: number; readonly layers: number; readonly length: number },
-  ): LanguageModel;
+  build(vocabSize: number, o: Size & { readonly length: number }): LanguageModel;
+}
+interface Size {
+  readonly dModel: number;
+  readonly layers: number;
+  readonly dropout?: number;
 }
 const recurrent = (kind: 'rnn' | 'gru' | 'lstm', title: string): LanguageKind => ({
   name: kind,
@@ -89,11 +98,18 @@ export const KINDS = {
   gpt: {
     name: 'gpt',
     title: 'GPT',
-    build: (vocabSize, { dModel, layers, length }) =>
-      new GPT(vocabSize, { dModel, layers, heads: 4, contextLength: length }),
+    build: (vocabSize, { length, ...size }) =>
+      new GPT(vocabSize, { ...size, heads: 4, contextLength: length }),
   },
   mamba: { name: 'mamba', title: 'Mamba', build: (vocabSize, o) => new MambaLM(vocabSize, o) },
 } as const satisfies Record<string, LanguageKind>;
+
+/** As nanoGPT trains it: no biases. */
+const PLAIN_GPT: LanguageKind = {
+  ...KINDS.gpt,
+  build: (vocabSize, { length, ...size }) =>
+    new GPT(vocabSize, { ...size, heads: 4, contextLength: length, bias: false }),
+};
 
 const UNKNOWN = '□';
 /** Cross-entropy over all tokens of a batch; targets of −100 do not count. */
@@ -110,6 +126,32 @@ export async function tokenLoss(model: Module, batches: Iterable<[Tensor, Tensor
     n += await y.ne(-100).sum().item();
   }
   return sum / n;
+}
+/** AdamW that shrinks matrices and tables only, as nanoGPT does: norms and biases are not pulled to 0. */
+function languageOptimizer(
+  model: Module,
+  { lr, weightDecay }: { readonly lr: number; readonly weightDecay: number },
+): AdamW {
+  const groups = [
+    { params: model.parameters().filter(p => p.ndim >= 2) },
+    { params: model.parameters().filter(p => p.ndim < 2), weightDecay: 0 },
+  ];
+  const options = { lr, weightDecay, betas: [0.9, 0.99] as const };
+  return new AdamW(
+    groups.filter(g => g.params.length > 0),
+    options,
+  );
+}
+/** The rate rises in a line, and falls by a cosine to its end. */
+function upAndDown(
+  optimizer: AdamW,
+  steps: number,
+  { warmup, finalLr }: { readonly warmup: number; readonly finalLr: number },
+): Schedule {
+  const fall = new CosineAnnealingLR(optimizer, { tMax: Math.max(1, steps - warmup), etaMin: finalLr });
+  if (warmup === 0) return fall;
+  const rise = new WarmupLR(optimizer, { totalIters: warmup, startFactor: 1 / (warmup + 1) });
+  return new SequentialLR(optimizer, { schedulers: [rise, fall], milestones: [warmup] });
 }
 const tokenizerOf = (metadata: Metadata): CharTokenizer =>
   new CharTokenizer(Vocab.fromJSON(metadata['vocab'] ?? 'null', 'the weights'));
@@ -164,10 +206,8 @@ function languageRecipe(task: LanguageTask): Recipe {
     return out;
   };
   // Reading begins with the character before the text.
-  const build = (
-    tokenizer: CharTokenizer,
-    o: { readonly dModel: number; readonly layers: number },
-  ): LanguageModel => task.kind.build(tokenizer.vocabSize, { ...o, length: 8 * Math.ceil(task.length / 8) });
+  const build = (tokenizer: CharTokenizer, { dModel, layers, dropout }: Required<Size>): LanguageModel =>
+    task.kind.build(tokenizer.vocabSize, { dModel, layers, dropout, length: 8 * Math.ceil(task.length / 8) });
   return defineRecipe({
     name: task.name,
     about: task.about,
@@ -176,14 +216,17 @@ function languageRecipe(task: LanguageTask): Recipe {
       epochs: count(task.epochs),
       batchSize: count(task.batchSize),
       lr: positive(task.lr),
+      finalLr: notNegative(task.finalLr ?? 0),
+      warmup: notNegative(task.warmup ?? 0),
       weightDecay: notNegative(0.1),
+      dropout: notNegative(task.dropout ?? 0),
       dModel: count(task.dModel),
       layers: count(task.layers),
       samples: count(task.samples),
       temperature: positive(task.temperature),
     },
     async train({ settings, language, fit }) {
-      const { epochs, batchSize, lr, weightDecay } = settings;
+      const { epochs, batchSize, lr } = settings;
       const corpus = await task.load();
       const special = task.dropRare > 1 ? { specials: [UNKNOWN], unk: UNKNOWN } : {};
       const tokenizer = CharTokenizer.train([...corpus.train, ...corpus.held].map(whole).join(''), {
@@ -193,7 +236,7 @@ function languageRecipe(task: LanguageTask): Recipe {
       const model = build(tokenizer, settings);
       const train = batchesOf(tokenizer, corpus.train, batchSize, true);
       const held = batchesOf(tokenizer, corpus.held, batchSize, false);
-      const optimizer = new AdamW(model.parameters(), { lr, weightDecay, betas: [0.9, 0.99] });
+      const optimizer = languageOptimizer(model, settings);
       const { history } = await fit(task.kind.name, model, {
         train,
         validate: held,
@@ -201,7 +244,7 @@ function languageRecipe(task: LanguageTask): Recipe {
         optimizer,
         loss: sequenceLoss,
         clipGradNorm: 1,
-        schedule: new CosineAnnealingLR(optimizer, { tMax: epochs * train.length }),
+        schedule: upAndDown(optimizer, epochs * train.length, settings),
         scheduleEvery: 'step',
       });
       const valLoss = await tokenLoss(model, held as unknown as Iterable<[Tensor, Tensor]>);
@@ -287,7 +330,14 @@ const names = (
 
 const plays = (
   kind: LanguageKind,
-  size: { readonly dModel: number; readonly layers: number; readonly loss: number; readonly lr?: number },
+  size: {
+    readonly dModel: number;
+    readonly layers: number;
+    readonly loss: number;
+    readonly lr?: number;
+    readonly finalLr?: number;
+    readonly warmup?: number;
+  },
 ): Recipe =>
   languageRecipe({
     name: `char-${kind.name}`,
@@ -312,6 +362,8 @@ const plays = (
     epochs: 1,
     batchSize: 12,
     lr: size.lr ?? 3e-3,
+    ...(size.finalLr === undefined ? {} : { finalLr: size.finalLr }),
+    ...(size.warmup === undefined ? {} : { warmup: size.warmup }),
     dModel: size.dModel,
     dropRare: 1,
     samples: 1,
@@ -385,7 +437,7 @@ export const LANGUAGE: readonly Recipe[] = [
   plays(KINDS.rnn, { dModel: 128, layers: 2, loss: 2.1 }),
   plays(KINDS.gru, { dModel: 128, layers: 2, loss: 2 }),
   plays(KINDS.lstm, { dModel: 128, layers: 2, loss: 2 }),
-  plays(KINDS.gpt, { dModel: 128, layers: 4, loss: 2, lr: 1e-3 }),
+  plays(PLAIN_GPT, { dModel: 128, layers: 4, loss: 1.9, lr: 1e-3, finalLr: 1e-4, warmup: 100 }),
   plays(KINDS.mamba, { dModel: 128, layers: 2, loss: 1.95 }),
   names(KINDS.gru, { dModel: 128, epochs: 2, copies: 20 }),
   names(KINDS.lstm, { dModel: 96, epochs: 4, copies: 25 }),

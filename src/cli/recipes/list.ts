@@ -28,6 +28,7 @@ import { SENTIMENT } from './sentiment.ts';
 import { circle, linear, square, triangle } from './shapes.ts';
 import { shuffling } from './shuffling.ts';
 import { tagging } from './tagging.ts';
+import { clipping, tbptt, timeGradient } from './through-time.ts';
 import { troubles } from './troubles.ts';
 import { vanishing } from './vanishing.ts';
 import { wordOrder } from './word-order.ts';
@@ -66,6 +67,9 @@ export const RECIPES: readonly Recipe[] = [
   lenet,
   fashionCnn,
   cifar100Resnet20,
+  timeGradient,
+  clipping,
+  tbptt,
   ...PARITY,
   recall,
   copy,

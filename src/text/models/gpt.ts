@@ -16,7 +16,8 @@ import {
   ModuleList,
   type StateDict,
 } from '../../nn/index.ts';
-import { arange } from '../../tensor/create.ts';
+import { arange, ones } from '../../tensor/create.ts';
+import { noGrad } from '../../tensor/modes.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
 import { CachedReader, type Past } from './cached-reader.ts';
@@ -62,10 +63,23 @@ class CausalSelfAttention extends Module {
     this.c_proj = new Linear(C, C, { bias });
     this.drop = new Dropout(p);
   }
+  /** Queries, keys and values. (B, H, T, D) each */
+  private parts(x: Tensor): [q: Tensor, k: Tensor, v: Tensor] {
+    const [B, T, C] = x.shape as unknown as [number, number, number];
+    const split = (t: Tensor): Tensor => t.reshape([B, T, this.heads, C / this.heads]).transpose(1, 2);
+    return this.c_attn(x).chunk(3, -1).map(split) as [Tensor, Tensor, Tensor];
+  }
+  /** What each place looks at. (B, H, T, T) */
+  weights(x: Tensor): Tensor {
+    const [q, k] = this.parts(x);
+    const T = q.shape[2]!;
+    const later = ones([T, T], { dtype: 'bool' }).triu(1);
+    const scores = q.matmul(k.mT).div(Math.sqrt(q.shape[3]!)); // (B, H, T, T)
+    return scores.maskedFill(later, Number.NEGATIVE_INFINITY).softmax(-1);
+  }
   forward(x: Tensor, cache: KVCache | null, start: number | Tensor): Tensor {
     const [B, T, C] = x.shape as unknown as [number, number, number];
-    const split = (t: Tensor): Tensor => t.reshape([B, T, this.heads, C / this.heads]).transpose(1, 2); // (B, H, T, D)
-    const [q, k, v] = this.c_attn(x).chunk(3, -1).map(split) as [Tensor, Tensor, Tensor];
+    const [q, k, v] = this.parts(x);
     const dropoutP = this.training ? this.p : 0;
     const y =
       cache === null
@@ -121,10 +135,13 @@ class Transformer extends Module {
     this.h = new ModuleList(Array.from({ length: o.layers }, () => new Block(o)));
     this.ln_f = new LayerNorm(o.dModel, { bias: o.bias });
   }
+  embedded(x: Tensor, start: number | Tensor): Tensor {
+    const places = arange(x.shape[1]!).add(start).to('int64'); // (T)
+    return this.drop(this.wte(x).add(this.wpe(places))); // (B, T, C)
+  }
   forward(x: Tensor, past: Past | null): Tensor {
     const start = past?.start ?? 0;
-    const places = arange(x.shape[1]!).add(start).to('int64'); // (T)
-    let h = this.drop(this.wte(x).add(this.wpe(places))); // (B, T, C)
+    let h = this.embedded(x, start); // (B, T, C)
     for (const [i, block] of [...this.h].entries()) h = block(h, past?.caches[i] ?? null, start);
     return this.ln_f(h);
   }
@@ -215,6 +232,17 @@ export class GPT extends Module implements LanguageModel {
     const { heads, layers, dModel, contextLength } = this.sizes;
     const shape = { heads, places: contextLength, headDim: dModel / heads };
     return Array.from({ length: layers }, () => new KVCache(shape));
+  }
+  /** What each place looks at, in each layer, for pictures: (B, H, T, T) each. */
+  attention(x: Tensor): Tensor[] {
+    return noGrad(() => {
+      let h = this.transformer.embedded(x, 0); // (B, T, C)
+      return [...this.transformer.h].map(block => {
+        const weights = block.attn.weights(block.ln_1(h));
+        h = block(h, null, 0);
+        return weights;
+      });
+    });
   }
   /** Reads what is new alone; of a text longer than the context its end, at least half of it. */
   reader(): NextLogits {
