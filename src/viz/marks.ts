@@ -28,14 +28,16 @@ export interface Mark {
   draw(frame: Frame): string;
 }
 
+/** Smallest and largest of the finite values. */
 function limits(values: ArrayLike<number>): Interval | undefined {
   let [lo, hi] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (let i = 0; i < values.length; i++) {
     const v = values[i]!;
+    if (!Number.isFinite(v)) continue;
     if (v < lo) lo = v;
-    if (v > hi && v !== Number.POSITIVE_INFINITY) hi = v;
+    if (v > hi) hi = v;
   }
-  return lo <= hi && Number.isFinite(lo) ? [lo, hi] : undefined;
+  return lo <= hi ? [lo, hi] : undefined;
 }
 
 export interface LineOptions {

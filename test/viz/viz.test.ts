@@ -157,6 +157,10 @@ describe('charts', () => {
       expect(svg).toContain(`>${words}</text>`);
     expect(svg).toContain('role="img" aria-label="Loss &amp; more &lt;here&gt;. three epochs"');
   });
+  it.each([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('%f leaves the axes as they are', v => {
+    const drawn = (gap: number): string => chart({ title: 't', marks: [line([0, 1, 2, 3], [5, 7, gap, 6])] });
+    expect(drawn(v)).toBe(drawn(Number.NaN));
+  });
   it('interrupt a line at a value that is not finite', () => {
     const svg = chart({ title: 't', marks: [line([0, 1, 2, 3, 4], [0, 1, Number.NaN, 1, 0])] });
     checkXml(svg);
