@@ -15,6 +15,7 @@ import {
   zeros,
 } from '../src/index.ts';
 import { GPT, generate, type LanguageModel, MambaLM } from '../src/text/index.ts';
+import { convNet } from './convnet.ts';
 import { gpt } from './gpt.ts';
 import { recurrent } from './recurrent.ts';
 import { batches, type Step, serve } from './serve.ts';
@@ -123,6 +124,8 @@ function prepare(spec: Spec): Step {
       return gpt(spec);
     case 'recurrent':
       return recurrent(spec);
+    case 'convnet':
+      return convNet(spec);
     case 'softmax': {
       const x = randn([spec.rows, spec.cols]).realize();
       return () => x.softmax(-1).realize();

@@ -39,6 +39,15 @@ export interface Recurrent {
   readonly batch: number;
   readonly vocabulary: number;
 }
+/** LeNet-5 on digits (no widths), or a ResNet of basic blocks on pictures of 32 × 32: a training step, or a forward pass. */
+export interface ConvNet {
+  readonly kind: 'convnet';
+  readonly widths: readonly number[];
+  /** Blocks of a width. */
+  readonly blocks: number;
+  readonly batch: number;
+  readonly train: boolean;
+}
 export interface Rowwise {
   readonly kind: 'softmax' | 'layernorm';
   readonly rows: number;
@@ -84,6 +93,7 @@ export type Spec =
   | Mlp
   | Gpt
   | Recurrent
+  | ConvNet
   | Rowwise
   | GeluSum
   | OptimizerStep
@@ -133,6 +143,16 @@ const mlp = (
   spec: { kind: 'mlp', dims, batch, optimizer, compiled },
 });
 
+const convNet = (
+  workload: string,
+  widths: number[],
+  blocks: number,
+  batch: number,
+  train = true,
+): Workload => ({
+  workload,
+  spec: { kind: 'convnet', widths, blocks, batch, train },
+});
 const gpt = (layers: number, heads: number, width: number, context: number, batch: number): Workload => ({
   workload: `gpt-${layers}l-${heads}h-${width}d-t${context}-b${batch}-adamw`,
   spec: { kind: 'gpt', layers, heads, width, context, batch, vocabulary: 65 },
@@ -194,6 +214,12 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
     ...[128, 256, 512].map(context => recurrent('gru', context)),
   ],
   gpt: [gpt(4, 4, 128, 64, 12), gpt(6, 6, 384, 256, 8)],
+  vision: [
+    convNet('lenet5-mnist-b128-sgdm', [], 0, 128),
+    convNet('resnet20-cifar100-b128-sgdm', [16, 32, 64], 3, 128),
+    convNet('resnet18-cifar100-b32-sgdm', [64, 128, 256, 512], 2, 32),
+    convNet('resnet18-cifar100-b1-infer', [64, 128, 256, 512], 2, 1, false),
+  ],
   kernels: [
     { workload: 'softmax-4096x1024', spec: { kind: 'softmax', rows: 4096, cols: 1024 } },
     { workload: 'layernorm-4096x1024', spec: { kind: 'layernorm', rows: 4096, cols: 1024 } },

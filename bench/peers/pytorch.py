@@ -113,6 +113,62 @@ def token_steps(model, opt, s):
     return step
 
 
+class ResBlock(nn.Module):
+    def __init__(self, c, o, stride):
+        super().__init__()
+        self.c1, self.b1 = nn.Conv2d(c, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o)
+        self.c2, self.b2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
+        same = stride == 1 and c == o
+        self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(c, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+
+    def forward(self, x):
+        h = F.relu(self.b1(self.c1(x)))
+        return F.relu(self.b2(self.c2(h)) + self.shortcut(x))
+
+
+def resnet(widths, blocks):
+    c = widths[0]
+    layers = [nn.Conv2d(3, c, 3, 1, 1, bias=False), nn.BatchNorm2d(c), nn.ReLU()]
+    for stage, o in enumerate(widths):
+        for b in range(blocks):
+            layers.append(ResBlock(c, o, 2 if stage > 0 and b == 0 else 1))
+            c = o
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 100))
+
+
+def lenet():
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )
+
+
+def convnet(s):
+    digits, n = not s["widths"], s["batch"]
+    model = lenet() if digits else resnet(s["widths"], s["blocks"])
+    shape = (n, 1, 28, 28) if digits else (n, 3, 32, 32)
+    data = [(torch.randn(shape).numpy(), torch.randint(0, 10 if digits else 100, (n,)).numpy()) for _ in range(8)]
+    if not s["train"]:
+        model.eval()
+
+        def forward(i):
+            with torch.no_grad():
+                return model(torch.from_numpy(data[i % 8][0]))
+
+        return forward
+    opt = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=0 if digits else 5e-4)
+
+    def step(i):
+        x, y = data[i % 8]
+        opt.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y))
+        loss.backward()
+        opt.step()
+        assert math.isfinite(loss.item())
+
+    return step
+
+
 def loading(s):
     n = s["images"]
     data = torch.utils.data.TensorDataset(torch.randn(n, s["features"]), torch.randint(0, 10, (n,)))
@@ -143,6 +199,8 @@ def prepare(s):
         return gpt(s)
     if kind == "recurrent":
         return recurrent(s)
+    if kind == "convnet":
+        return convnet(s)
     if kind == "softmax":
         x = torch.randn(s["rows"], s["cols"])
         return lambda i: x.softmax(-1)
