@@ -124,6 +124,9 @@ describe.each([
     for (const [k, v] of again.entries())
       expect(Math.abs(v - all[(text.length - 1) * 11 + k]!)).toBeLessThan(1e-5);
   });
+  it('has nothing to say before the first token', async () => {
+    await expect((async () => model.reader()([]))()).rejects.toThrow('the context has at least one token');
+  });
   it('does not look ahead', () => {
     const [a, b] = [logits(text), logits([...text.slice(0, 4), 7, 7, 7])];
     for (let k = 0; k < 4 * 11; k++) expect(a[k]).toBeCloseTo(b[k]!, 6);

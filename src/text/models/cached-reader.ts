@@ -7,6 +7,7 @@ import { tensor } from '../../tensor/create.ts';
 import { noGrad } from '../../tensor/modes.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
+import { checkContext } from './language-model.ts';
 
 /** The caches of all layers, and the place where the first of the tokens goes that are read now. */
 export interface Past {
@@ -44,6 +45,7 @@ export class CachedReader {
     return context => this.read(context);
   }
   private read(context: readonly number[]): Tensor {
+    checkContext('CachedReader', context);
     const ids = windowOf(context, this.model.contextLength);
     const parted = ids.findIndex((id, i) => id !== this.held[i]);
     // The last token is always read: its logits are what is asked for.

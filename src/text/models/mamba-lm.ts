@@ -20,7 +20,7 @@ import { tensor } from '../../tensor/create.ts';
 import { noGrad } from '../../tensor/modes.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
-import type { LanguageModel } from './language-model.ts';
+import { checkContext, type LanguageModel } from './language-model.ts';
 
 export interface MambaLMOptions {
   /** Width of the model, C. Default 64. */
@@ -140,6 +140,7 @@ export class MambaLM extends Module implements LanguageModel {
     let read = 0;
     let logits: Tensor | null = null;
     return async context => {
+      checkContext('MambaLM', context);
       for (; read < context.length; read++) {
         const next = this.compiledStep(tensor([context[read]!], { dtype: 'int64' }), states);
         logits = next.logits;

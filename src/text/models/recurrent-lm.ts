@@ -9,7 +9,7 @@ import { tensor } from '../../tensor/create.ts';
 import { noGrad } from '../../tensor/modes.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { NextLogits } from '../sampling.ts';
-import type { LanguageModel } from './language-model.ts';
+import { checkContext, type LanguageModel } from './language-model.ts';
 
 export type RecurrentKind = 'rnn' | 'gru' | 'lstm';
 /** h, or h and c of an LSTM: (layers, B, H) each. */
@@ -66,6 +66,7 @@ export class RecurrentLM extends Module implements LanguageModel {
     let read = 0;
     let logits: Tensor | null = null;
     return async context => {
+      checkContext('RecurrentLM', context);
       for (; read < context.length; read++) {
         const x = tensor([[context[read]!]], { dtype: 'int64' }); // (1, 1)
         const next: { logits: Tensor; state: RecurrentState } = this.compiledStep(x, state);
