@@ -23,6 +23,8 @@ const ROWS = 4 * TILE_ROWS;
 const COLUMNS = 4 * ROWS;
 const ROW_BYTES = 4 * COLUMNS;
 const BLOCK_BYTES = ROWS * ROW_BYTES;
+/** Tasks of the gradient: each has memory for the sums of all keys of a head. */
+const GRADIENT_TASKS = 16;
 /** Nanoseconds of a multiply-add, and of what is done with one score, about: for cutting into tasks only. */
 const NS_PER_MAC = 2 / 45;
 const NS_PER_SCORE = 2;
@@ -566,7 +568,7 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
   const range = batch.reduce((p, v) => p * v.size, 1);
   const scores = range * g.size * t.size * s.size * (a.attrs.causal ? 0.5 : 1);
   const ns = scores * (2.5 * (d.size + e.size) * NS_PER_MAC + NS_PER_SCORE);
-  const tasks = cutRange(range, ns, 1);
+  const tasks = cutRange(range, ns, 1, GRADIENT_TASKS);
   const [bytesD, bytesE] = [d, e].map(v => panelsOf(v.size) * PANEL * 4) as [number, number];
   const sizes = [BLOCK_BYTES, BLOCK_BYTES, ROWS * bytesD, s.size * bytesD, s.size * bytesE].map(aligned);
   const size = sizes.reduce((x, y) => x + y, 0);

@@ -22,10 +22,10 @@ const INLINE_BELOW_NS = 8_000;
 const TASK_NS = 12_000;
 const MAX_TASKS = 64;
 
-/** Cuts a range into tasks by the time it takes; `align` keeps vectors whole. */
-export function cutRange(range: number, ns: number, align: number): [number, number][] {
+/** Cuts a range into tasks by the time it takes, at most so many; `align` keeps vectors whole. */
+export function cutRange(range: number, ns: number, align: number, most = MAX_TASKS): [number, number][] {
   if (ns < INLINE_BELOW_NS || range < 2) return [[0, range]];
-  const wanted = Math.min(MAX_TASKS, Math.max(2, Math.ceil(ns / TASK_NS)), range);
+  const wanted = Math.min(most, Math.max(2, Math.ceil(ns / TASK_NS)), range);
   const each = Math.ceil(Math.ceil(range / wanted) / align) * align;
   const out: [number, number][] = [];
   for (let at = 0; at < range; at += each) out.push([at, Math.min(at + each, range)]);

@@ -48,6 +48,11 @@ function results(when: string): void {
     return loss.add(w.grad!.abs().sum());
   });
   note(`${when} step`, step(m));
+  const q = randn([3, 4, 100, 16]).realize().requiresGrad_();
+  const y = F.scaledDotProductAttention(q, q, q, { isCausal: true, dropoutP: 0.1 });
+  y.square().sum().backward();
+  note(`${when} attention`, y);
+  note(`${when} attention’s gradient`, q.grad!);
 }
 results('early');
 await settle();
