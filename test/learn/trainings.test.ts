@@ -85,3 +85,38 @@ it.each(logged)('$recipe: metrics of each seed are those of its last epoch', ({ 
     expect(metrics['testAccuracy']).toBeCloseTo(log['testAccuracy']!.at(-1)!, 6);
   }
 });
+
+/** What each seed of an experiment must show. */
+type Claim = (m: Readonly<Record<string, number>>) => boolean;
+const CLAIMS: Readonly<Record<string, Readonly<Record<string, Claim>>>> = {
+  degradation: {
+    'the deep plain net ends with a far higher training loss': m =>
+      m['trainLossPlainDeep']! > m['trainLossPlainShallow']! + 0.5,
+    'the deep residual net does not': m => m['trainLossResidualDeep']! < m['trainLossResidualShallow']! + 0.1,
+    'a residual block less costs little accuracy': m =>
+      m['testAccuracyResidualLess']! > m['testAccuracyResidualShallow']! - 0.1,
+    'a plain block less destroys it': m => m['testAccuracyPlainLess']! < m['testAccuracyPlainShallow']! - 0.4,
+  },
+  pooling: {
+    'maxima end with a lower training loss than means': m => m['trainLossMax']! < m['trainLossAvg']! - 0.05,
+  },
+  'conv-stack': {
+    'a quarter fewer weights for the same field': m =>
+      m['parametersStack']! < 0.76 * m['parametersLarge']! && m['fieldStack'] === m['fieldLarge'],
+    'accuracies within 4 points': m => Math.abs(m['testAccuracyStack']! - m['testAccuracyLarge']!) < 0.04,
+  },
+  augmentation: {
+    'moving a little is best': m => m['testAccuracyGentle']! > m['testAccuracyPlain']!,
+    'breaking labels is worse than nothing': m => m['testAccuracyBreaking']! < m['testAccuracyPlain']! - 0.03,
+    'distorting too much loses to moving a little': m =>
+      m['testAccuracyStrong']! < m['testAccuracyGentle']! - 0.01,
+  },
+};
+const experiments = trainings.filter(t => t.recipe in CLAIMS);
+it.each(experiments.flatMap(t => Object.entries(CLAIMS[t.recipe]!).map(([says, f]) => ({ ...t, says, f }))))(
+  '$recipe: $says, in every seed',
+  ({ seeds, f }) => {
+    expect(seeds.length).toBeGreaterThanOrEqual(3);
+    expect(seeds.filter(s => !f(s.metrics))).toEqual([]);
+  },
+);
