@@ -70,7 +70,7 @@ export const degradation = defineRecipe({
     zh: '普通网络：56 层的训练损失远高于 20 层；残差网络两者相差不到 0.1；去掉一块后残差网络准确率基本不变，普通网络大幅下降',
   },
   settings: {
-    epochs: count(8),
+    epochs: count(16),
     pictures: count(1000),
     batchSize: count(50),
     lr: positive(0.1),
