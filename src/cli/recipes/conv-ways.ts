@@ -22,7 +22,7 @@ import { compareWays, type Parts, type Way } from './ways.ts';
 
 const SIDE = 14;
 const CHANNELS = 16;
-const SETTINGS = { epochs: count(6), pictures: count(2000), batchSize: count(50), lr: positive(0.05) };
+const SETTINGS = { epochs: count(6), pictures: count(3000), batchSize: count(50), lr: positive(0.05) };
 interface Values {
   readonly epochs: number;
   readonly batchSize: number;
