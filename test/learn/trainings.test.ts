@@ -98,7 +98,7 @@ const CLAIMS: Readonly<Record<string, Readonly<Record<string, Claim>>>> = {
     'a plain block less destroys it': m => m['testAccuracyPlainLess']! < m['testAccuracyPlainShallow']! - 0.4,
   },
   pooling: {
-    'maxima end with a lower training loss than means': m => m['trainLossMax']! < m['trainLossAvg']! - 0.05,
+    'maxima end with a lower training loss than means': m => m['trainLossMax']! < m['trainLossAvg']!,
   },
   'conv-stack': {
     'a quarter fewer weights for the same field': m =>
