@@ -189,6 +189,23 @@ describe('rows and columns that nobody sees', () => {
   });
 });
 
+it('weights are right to 4 units in the last place down to the smallest normal number, and 0 below', () => {
+  const n = 20_000;
+  // Of two keys with the scores 0 and x the second has the weight eˣ / (1 + eˣ).
+  const x = Float32Array.from({ length: n }, (_, i) => (-100 * (i + 1)) / n);
+  const q = tensor(x, { shape: [1, 1, n, 1] });
+  const kv = tensor([0, 1]).reshape(1, 1, 2, 1);
+  const got = numbers(F.scaledDotProductAttention(q, kv, kv, { scale: 1 }));
+  const errors = got.map((y, i) => {
+    const want = Math.exp(x[i]!) / (1 + Math.exp(x[i]!));
+    if (x[i]! <= -87) return y;
+    return Math.abs(y - want) / 2 ** (Math.floor(Math.log2(want)) - 23);
+  });
+  expect(Math.max(...errors)).toBeLessThan(4);
+  expect(Math.max(...errors)).toBeGreaterThan(0.4);
+  expect(new Set(got.filter((_, i) => x[i]! <= -87))).toEqual(new Set([0]));
+});
+
 describe('dropout', () => {
   const make = (): Tensor[] => [leaf([2, 3, 37, 8]), leaf([2, 3, 41, 8]), leaf([2, 3, 41, 8])];
   it('drops the weights that are drawn for, the same in the gradient', () => {
