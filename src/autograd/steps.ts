@@ -4,11 +4,11 @@
 
 import { type DType, isFloat } from '../base/dtype.ts';
 import { numel, type Shape } from '../base/shape.ts';
-import { gradMode, mix, type Node, toposort } from '../ir/node.ts';
+import { gradMode, mix, type Node, newestSerial, toposort } from '../ir/node.ts';
 import { build, defineOp, type OpDef } from '../ir/op.ts';
 import { type MatmulAttrs, matmul } from '../ir/ops/contract.ts';
 import { translated } from '../ir/ops/custom.ts';
-import { add, constLike, dataNode, mul, threefry } from '../ir/ops/elementwise.ts';
+import { add, constLike, dataNode, isConst, mul, threefry } from '../ir/ops/elementwise.ts';
 import { narrow, padFill, permute, reshape } from '../ir/ops/movement.ts';
 import { expand, FOLD_ADD, type ReduceAttrs } from '../ir/ops/reduce.ts';
 import { m } from '../ir/scalar.ts';
@@ -170,6 +170,7 @@ class Reverse {
   /** What runs over the steps of the backward body and is wanted outside. */
   private readonly wanted = new Set<Node>();
   private readonly g: Node;
+  private readonly since = newestSerial();
   private made: Node<StepsAttrs> | null = null;
 
   constructor(g: Node, n: Node<StepsAttrs>) {
@@ -177,7 +178,7 @@ class Reverse {
     this.n = n;
     this.body = n.attrs.body;
     this.device = n.src[0]!.device;
-    this.forward = new Set(this.body.order);
+    this.forward = new Set([...this.body.order, ...this.body.inputs]);
   }
 
   grads(): (Node | null)[] {
@@ -279,20 +280,30 @@ class Reverse {
 
   /** Gives every node of the forward body that the roots read a version in the backward body. */
   private keep(roots: readonly Node[]): void {
-    const found = (x: Node): boolean => x.value !== null || this.forward.has(x);
-    const read = toposort(roots, found).filter(x => this.forward.has(x));
+    const found = (x: Node): boolean => x.value !== null || this.forward.has(x) || this.isForeign(x);
+    const order = toposort(roots, found);
+    const read = order.filter(x => this.forward.has(x));
     // What is dear is kept anyhow; some of the rest follows from it.
     for (const f of read) if (!isCheap(f)) this.provide(f);
     for (const f of read) this.provide(f);
+    for (const x of order) if (this.isForeign(x)) this.versions.set(x, this.constant(x));
+  }
+  /** A node from outside that the forward body does not know: a gradient rule of its own may read any. */
+  private isForeign(x: Node): boolean {
+    if (this.forward.has(x) || isConst(x)) return false;
+    return x.serial <= this.since || (x.value !== null && x.value !== STAND_IN);
+  }
+  private constant(all: Node): Node {
+    const c = standIn(all.shape, all.dtype, this.device);
+    this.constants.push({ in: c, all });
+    return c;
   }
   private provide(f: Node): void {
     if (this.versions.has(f)) return;
     const { body, n } = this;
     const i = body.inputs.indexOf(f);
     if (i >= body.carries + body.sequences) {
-      const c = standIn(f.shape, f.dtype, this.device);
-      this.constants.push({ in: c, all: n.src[i]! });
-      this.versions.set(f, c);
+      this.versions.set(f, this.constant(n.src[i]!));
     } else if (i < 0 && (this.follows(f) || isPassed(f))) for (const s of f.src) this.provide(s);
     else this.versions.set(f, this.sequence(stacked(n, f)));
   }
@@ -308,13 +319,11 @@ class Reverse {
   private shared(f: Node): boolean {
     const had = this.sharing.get(f);
     if (had !== undefined) return had;
-    for (const x of toposort([f])) {
+    for (const x of toposort([f], y => y.value !== null || this.isForeign(y))) {
       if (this.sharing.has(x)) continue;
       const i = this.body.inputs.indexOf(x);
-      const is =
-        x.value !== null
-          ? i >= this.body.carries + this.body.sequences
-          : x.src.every(s => this.sharing.get(s)!);
+      const constant = i >= this.body.carries + this.body.sequences;
+      const is = this.isForeign(x) || (x.value !== null ? constant : x.src.every(s => this.sharing.get(s)!));
       this.sharing.set(x, is);
     }
     return this.sharing.get(f)!;

@@ -3,14 +3,17 @@
 // Not its job: the gradient (autograd/steps.ts), checkpoints (nn/functional/scan.ts).
 
 import { drawKeys, makeSteps, part, stacked, standIn } from '../autograd/steps.ts';
+import { Batcher } from '../autograd/vmap.ts';
 import { byteWidth, isFloat } from '../base/dtype.ts';
 import { CompileError, GradError, ShapeError, showShape } from '../base/errors.ts';
 import type { Generator } from '../base/rng.ts';
 import { numel } from '../base/shape.ts';
 import { gradMode, type Node, newestSerial, toposort } from '../ir/node.ts';
 import { build } from '../ir/op.ts';
-import { translated } from '../ir/ops/custom.ts';
+import { type MatmulAttrs, matmul, matmulDef } from '../ir/ops/contract.ts';
+import { hasOwnRule, translated } from '../ir/ops/custom.ts';
 import { add, constant, iota, isConst, mul } from '../ir/ops/elementwise.ts';
+import { reshape } from '../ir/ops/movement.ts';
 import { Body, type StepsAttrs } from '../ir/steps.ts';
 import '../runtime/steps.ts';
 import '../schedule/steps.ts';
@@ -186,9 +189,15 @@ export function runSteps<H, X, Y>(
     scope.draws = outer.draws;
   }
   if (length * bytesKept([...next, ...results], from) > keep) return null;
+  const ahead = productsAhead([...next, ...results], carries, sequences, length, from);
   sequences.push(...draws.finish(length, reverse, firsts[0]?.device ?? elements[0]!.device));
   const versions = new Map<Node, Node>();
-  const standIns = [...carries, ...sequences.map(s => s.in)];
+  for (const { of, all } of ahead) {
+    const s = standIn(of.shape, of.dtype, of.device);
+    versions.set(of, s);
+    sequences.push({ in: s, all });
+  }
+  const standIns = [...carries, ...sequences.map(s => s.in), ...ahead.map(h => h.of)];
   const constants = constantsOf([...next, ...results], standIns, from).map(all => {
     const s = standIn(all.shape, all.dtype, all.device);
     versions.set(all, s);
@@ -241,6 +250,40 @@ function checkState(before: unknown, after: unknown): void {
       kinds(after) || 'none',
       '',
     );
+}
+
+/**
+ * Rows that depend on the elements alone, times a matrix that all steps share: computed for all steps at once, before
+ * the loop.
+ */
+function productsAhead(
+  roots: readonly Node[],
+  carries: readonly Node[],
+  elements: readonly { in: Node; all: Node }[],
+  length: number,
+  from: number,
+): { of: Node; all: Node }[] {
+  const found = foundBy(from);
+  const given = new Map(elements.map(e => [e.in, e.all]));
+  const [shared, early] = [new Set<Node>(), new Set<Node>(given.keys())];
+  const batcher = new Batcher(given, length, Number.POSITIVE_INFINITY, true);
+  const out: { of: Node; all: Node }[] = [];
+  for (const n of toposort(roots, found)) {
+    if (early.has(n) || carries.includes(n)) continue;
+    // What has a value and is newer stands for a draw's key.
+    const outside = found(n) ? n.serial <= from || n.op.bound : n.src.every(s => shared.has(s));
+    if (outside) shared.add(n);
+    else if (!found(n) && !hasOwnRule(n) && n.src.every(s => early.has(s) || shared.has(s))) early.add(n);
+    if (!early.has(n) || n.op.id !== matmulDef.id) continue;
+    const [a, b] = n.src as [Node, Node];
+    const attrs = n.attrs as MatmulAttrs;
+    if (attrs.ta || !early.has(a) || early.has(b) || a.shape.length > 2 || b.shape.length > 2) continue;
+    const rows = reshape(batcher.lift([a])[0]!, [length * a.shape[0]!, a.shape[1]!]);
+    const all = reshape(matmul(rows, b, attrs), [length, ...n.shape]);
+    batcher.lift([], new Map([[n, all]]));
+    out.push({ of: n, all });
+  }
+  return out;
 }
 
 /** What a step found; its own nodes are newer. */

@@ -3,11 +3,13 @@
 import { describe, expect, it } from 'vitest';
 import {
   compile,
+  customGrad,
   F,
   grad,
   gradcheck,
   jvp,
   manualSeed,
+  profile,
   rand,
   randn,
   SGD,
@@ -210,6 +212,34 @@ describe('a scan is its steps, written out', () => {
     expect(over!.select(0, 0).to('float32').sum().itemSync()).toBe(
       xs.select(0, 0).gt(h0).to('float32').sum().itemSync(),
     );
+  });
+  it('a gradient of its own may read what the step does not', () => {
+    const factor = randn([H]);
+    const scaled = customGrad(
+      (t: Tensor) => t.tanh(),
+      (g, [t]) => g.mul(factor.sin()).mul(t.cos()),
+    );
+    const f = (form: Form) => (x: Tensor, w: Tensor) => {
+      const step: Step = ([h], x) => {
+        const next = scaled(h!.matmul(w).add(x));
+        return [[next], next];
+      };
+      return form(step, [h0], x)[1].square().sum();
+    };
+    const grads = [written, scanned, inChunks].map(form => grad(f(form), { argnums: [0, 1] })(xs, w));
+    near(grads[1]!, grads[0]!);
+    near(grads[2]!, grads[0]!);
+  });
+  it('products of elements are made before the loop', () => {
+    const f: Step = ([h], x) => {
+      const next = x.matmul(w).matmul(w).add(h!).tanh();
+      return [[next], next];
+    };
+    const run = compile((x: Tensor) => scanned(f, [h0], x)[1]);
+    near([run(xs) as Tensor], [written(f, [h0], xs)[1]]);
+    const names = profile(() => run(xs)).rows.map(r => r.name);
+    expect(names).toContain('tanh+add');
+    expect(names.filter(name => name.includes('matmul'))).toEqual(['matmul']);
   });
   it('a step may hold another scan, an op that runs on the host, and one element', () => {
     const rows: Step = ([h], x) => {
