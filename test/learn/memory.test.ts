@@ -31,10 +31,11 @@ it('recall: first weights that keep the state remember, the usual ones of gates 
     expect(m[`testAccuracy${name}`]).toBeGreaterThan(0.99);
   for (const name of ['GRU', 'LSTM']) expect(m[`testAccuracy${name}`]).toBeLessThan(0.7);
 });
-it('copy: a GRU repeats what it saw, an RNN guesses', async () => {
+it('copy: a GRU repeats what it saw, an LSTM does not yet', async () => {
+  // What an RNN does after so few epochs depends on the seed: it guesses with 1 and 2, and repeats all with 3 and 4.
   const m = await run('copy', 1, { delay: '6', epochs: '7', hidden: '48' });
   expect(m['testAccuracyGRU']).toBeGreaterThan(0.95);
-  expect(m['testAccuracyRNN']).toBeLessThan(0.6);
+  expect(m['testAccuracyLSTM']).toBeLessThan(0.75);
 });
 it('adding: a GRU adds, an RNN says 1', async () => {
   const m = await run('adding', 1, { length: '20', epochs: '4' });
