@@ -109,6 +109,16 @@ export abstract class MemoryCode extends ScopedCode {
       this.loadVector(d.dtype, offset);
       return;
     }
+    if (addr.lanes === 1 && guard?.op === 'splat' && d.step === 1 && bytes < 8) {
+      // All four or none: where none, what lies at the start of the buffer is read and not used.
+      this.val(addr);
+      if (offset > 0) this.code.i32(offset).op('i32.add');
+      this.val(param(d.buffer));
+      this.val(guard.args[0]!);
+      this.code.op('select');
+      this.loadVector(d.dtype, 0);
+      return;
+    }
     if (addr.lanes === 1 && guard === undefined && d.step === -1 && bytes === 4) {
       // Four neighbours backwards.
       this.val(m.add(addr, m.const(offset - 12, 'i32')));

@@ -5,6 +5,7 @@ import { DTYPES, isFloat } from '../base/dtype.ts';
 import { flag } from '../base/env.ts';
 import { numel, type Shape, sameShape } from '../base/shape.ts';
 import { floatPermutes } from './layout.ts';
+import { shareMargins } from './margins.ts';
 import type { Node } from './node.ts';
 import { build, hasKernel } from './op.ts';
 import { contract, contractDef, contractionOf, joinProducts, type Labels } from './ops/contract.ts';
@@ -223,5 +224,8 @@ export function simplify(roots: readonly Node[], trace: Trace | null = null): No
     if (checked) verify(name, now, next);
     now = next;
   }
-  return now;
+  const shared = shareMargins(now);
+  if (checked) verify('share margins', now, shared);
+  trace?.('share margins', shared);
+  return shared;
 }
