@@ -26,8 +26,13 @@ export const CTRL = {
 
 export const MAX_TASKS = 4094;
 const CLOSED = 0xfff;
-/** A command: function, address of its tasks, their number, 1 where threads may share them. */
+/** A command: function, address of its tasks, their number, and how it runs: alone (0), or SHARED and perhaps WAKES. */
 export const COMMAND_WORDS = 4;
+export const SHARED = 1;
+/** Sleeping threads are woken for it. */
+export const WAKES = 2;
+/** Waking costs the caller up to 66 µs: work for threads that pays it back. */
+export const WAKE_FROM_NS = 150_000;
 /** A task: parameter block, begin, end. */
 export const TASK_WORDS = 3;
 export const RUN_TYPE: FuncType = { params: [I32, I32, I32], results: [I32] };
@@ -97,6 +102,10 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
     .op('i32.shl')
     .set(run.EPOCH);
   r.i32(CTRL.job).get(run.EPOCH).mem('i32.atomic.store');
+  r.get(run.CMD).mem('i32.load', 12).i32(WAKES).op('i32.and').if();
+  r.i32(CTRL.sleepers).mem('i32.atomic.load').if();
+  r.i32(CTRL.wake).i32(1).mem('i32.atomic.rmw.add').op('drop');
+  r.i32(CTRL.wake).i32(-1).mem('memory.atomic.notify').op('drop').end().end();
   // claim until none is left
   r.block().loop();
   r.i32(CTRL.job).mem('i32.atomic.load').tee(run.WORD).i32(CLOSED).op('i32.and').tee(run.I);

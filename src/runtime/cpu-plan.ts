@@ -14,7 +14,7 @@ import { type CpuBuffer, Part } from './buffer.ts';
 import { COMMAND_WORDS, TASK_WORDS } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
 import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
-import { type Home, type Place, PlanCode, type Segment } from './plan-code.ts';
+import { flagsOf, type Home, type Place, PlanCode, type Segment } from './plan-code.ts';
 import { type KernelTime, profiling } from './profile.ts';
 
 /** Results up to this size are copied to JavaScript at once. */
@@ -164,11 +164,12 @@ export class CpuPlan implements Executable {
       return start * 4;
     });
     this.commandsAt = at * 4;
+    const flags = flagsOf(commands);
     commands.forEach((c, i) => {
       w[at++] = c.fn;
       w[at++] = starts[i]!;
       w[at++] = c.tasks.length;
-      w[at++] = c.parallel ? 1 : 0;
+      w[at++] = flags[i]!;
     });
     for (const n of spec.uniforms) {
       const v = valueFor(n);

@@ -11,7 +11,7 @@ import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
 import type { NativeGemm } from '../kernels/gemm.ts';
 import { CpuBuffer, Part } from './buffer.ts';
-import { CTRL, runtimeModule } from './control.ts';
+import { CTRL, runtimeModule, WAKE_FROM_NS } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
@@ -21,8 +21,6 @@ import { Residents } from './resident.ts';
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
 const LOOSE_LIMIT = 512 * 1024 * 1024;
 
-/** Waking costs the caller up to 66 µs: work for threads that pays it back. */
-const WAKE_FROM_NS = 150_000;
 /** … or short runs, where at most this many times as long has passed meanwhile. */
 const WAKE_SHARE = 6;
 

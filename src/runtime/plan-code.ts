@@ -22,7 +22,7 @@ import {
   writesOf,
 } from '../schedule/kernel.ts';
 import type { Lifetime } from '../schedule/memory.ts';
-import { MAX_TASKS } from './control.ts';
+import { MAX_TASKS, SHARED, WAKE_FROM_NS, WAKES } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
 import type { KernelInfo } from './device.ts';
 
@@ -53,8 +53,27 @@ export interface Command {
   readonly fn: number;
   readonly tasks: (readonly [word: number, begin: number, end: number])[];
   parallel: boolean;
+  /** About how long it takes on one thread. */
+  ns: number;
   /** Which kernel of the plan it is; -1 for one of a body. */
   readonly step: number;
+}
+/** Alone for so long, the other threads go to sleep. */
+const LONG_ALONE_NS = 300_000;
+/**
+ * How each command runs, in the terms of control.ts: alone, shared, or shared and worth waking threads for that fell asleep
+ * while the command before was finished by one of them.
+ */
+export function flagsOf(commands: readonly Command[]): number[] {
+  const out = new Array<number>(commands.length);
+  let ahead = 0;
+  for (let i = commands.length - 1; i >= 0; i--) {
+    const { parallel, ns } = commands[i]!;
+    if (parallel) ahead += ns;
+    else if (ns >= LONG_ALONE_NS) ahead = 0;
+    out[i] = parallel ? (ahead >= WAKE_FROM_NS ? SHARED | WAKES : SHARED) : 0;
+  }
+  return out;
 }
 export type Emittable = LoopKernel | GemmKernel | OwnKernelCall;
 
@@ -174,9 +193,10 @@ export class PlanCode {
         this.commandInfo[last]!.bytes += info.bytes;
         prev.tasks.push(...tasks);
         prev.parallel ||= parallel;
+        prev.ns += piece.ns;
         return;
       }
-      this.commands.push({ fn: piece.fn, tasks, parallel, step });
+      this.commands.push({ fn: piece.fn, tasks, parallel, ns: piece.ns, step });
       this.infos.add(info);
       this.commandInfo.push(info);
     });
