@@ -15,6 +15,7 @@ import {
   Sequential,
 } from '../src/nn/index.ts';
 import { batches, type Step } from './serve.ts';
+import { trainingStep } from './training-step.ts';
 import type { ConvNet } from './workloads.ts';
 
 class Block extends Module {
@@ -82,16 +83,6 @@ export function convNet({ widths, blocks, batch, train }: ConvNet): Step {
   }
   const weightDecay = digits ? 0 : 5e-4;
   const optimizer = new SGD(net.parameters(), { lr: 0.01, momentum: 0.9, weightDecay });
-  const step = compile((x: Tensor, y: Tensor) => {
-    optimizer.zeroGrad();
-    const loss = F.crossEntropy(net(x), y);
-    loss.backward();
-    optimizer.step();
-    return loss;
-  });
-  return i => {
-    const { x, y } = data[i % 8]!;
-    const loss = step(tensor(x, { shape }), tensor(y)).itemSync();
-    if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss}`);
-  };
+  const step = trainingStep(net, optimizer);
+  return i => step(data[i % 8]!.x, shape, data[i % 8]!.y);
 }

@@ -1,9 +1,10 @@
 // The GPT that is measured, the same net as in peers/pytorch.py. Letters: B batch, T context, C width, H heads, D = C / H, V
 // vocabulary.
 
-import { AdamW, arange, compile, F, type Tensor, tensor } from '../src/index.ts';
+import { AdamW, arange, F, type Tensor } from '../src/index.ts';
 import { Embedding, GELU, LayerNorm, Linear, Module, Sequential } from '../src/nn/index.ts';
 import { batches, type Step } from './serve.ts';
+import { trainingStep } from './training-step.ts';
 import type { Gpt } from './workloads.ts';
 
 class Block extends Module {
@@ -66,17 +67,7 @@ export function tokenSteps(
   optimizer: Pick<AdamW, 'zeroGrad' | 'step'>,
   { context, vocabulary, batch }: Pick<Gpt, 'context' | 'vocabulary' | 'batch'>,
 ): Step {
-  const step = compile((x: Tensor, y: Tensor) => {
-    optimizer.zeroGrad();
-    const loss = F.crossEntropy(net(x), y);
-    loss.backward();
-    optimizer.step();
-    return loss;
-  });
+  const step = trainingStep(net, optimizer);
   const tokens = batches(0, vocabulary, batch * context).map(b => b.y);
-  return i => {
-    const [x, y] = [tokens[i % 8]!, tokens[(i + 1) % 8]!];
-    const loss = step(tensor(x, { shape: [batch, context] }), tensor(y)).itemSync();
-    if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss}`);
-  };
+  return i => step(tokens[i % 8]!, [batch, context], tokens[(i + 1) % 8]!);
 }

@@ -19,6 +19,7 @@ import { convNet } from './convnet.ts';
 import { gpt } from './gpt.ts';
 import { recurrent } from './recurrent.ts';
 import { batches, type Step, serve } from './serve.ts';
+import { trainingStep } from './training-step.ts';
 import type { Copy, Gemm, Generation, Loading, Mlp, OptimizerStep, Spec } from './workloads.ts';
 
 const device = getDevice(defaultDevice());
@@ -41,26 +42,17 @@ function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
   }));
   const parameters = layers.flatMap(({ w, b }) => [w, b]);
   const opt = optimizer === 'adam' ? new Adam(parameters, { lr: 1e-3 }) : new SGD(parameters, { lr: 0.1 });
-  const step = (x: Tensor, y: Tensor) => {
-    opt.zeroGrad();
+  const net = (x: Tensor): Tensor => {
     let h = x;
     layers.forEach(({ w, b }, i) => {
       h = F.linear(h, w, b);
       if (i < layers.length - 1) h = h.relu();
     });
-    const loss = F.crossEntropy(h, y);
-    loss.backward();
-    opt.step();
-    return loss;
+    return h;
   };
-  const run = compiled === false ? step : compile(step);
+  const step = trainingStep(net, opt, compiled);
   const data = batches(dims[0]!, dims.at(-1)!, batch);
-  const shape = [batch, dims[0]!];
-  return i => {
-    const { x, y } = data[i % data.length]!;
-    const loss = run(tensor(x, { shape }), tensor(y)).itemSync();
-    if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss}`);
-  };
+  return i => step(data[i % data.length]!.x, [batch, dims[0]!], data[i % data.length]!.y);
 }
 
 function optimizerStep({ optimizer, shapes }: OptimizerStep): Step {

@@ -22,6 +22,20 @@ def gemm(s):
     return lambda i: a @ b
 
 
+def training_step(model, opt, batch):
+    """Forward, cross-entropy, backward, update, the loss read; `batch` gives x and y as numpy arrays."""
+
+    def step(i):
+        x, y = map(torch.from_numpy, batch(i))
+        opt.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(x), y.flatten())
+        loss.backward()
+        opt.step()
+        assert math.isfinite(loss.item())
+
+    return step
+
+
 def mlp(s):
     if s.get("compiled") is False:
         return None
@@ -32,17 +46,7 @@ def mlp(s):
     model = nn.Sequential(*layers)
     opt = torch.optim.Adam(model.parameters(), 1e-3) if s["optimizer"] == "adam" else torch.optim.SGD(model.parameters(), 0.1)
     data = [(torch.randn(n, d[0]).numpy(), torch.randint(0, d[-1], (n,)).numpy()) for _ in range(8)]
-
-    def step(i):
-        x, y = data[i % 8]
-        opt.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y))
-        loss.backward()
-        opt.step()
-        value = loss.item()
-        assert math.isfinite(value)
-
-    return step
+    return training_step(model, opt, lambda i: data[i % 8])
 
 
 class GptBlock(nn.Module):
@@ -101,16 +105,7 @@ def recurrent(s):
 def token_steps(model, opt, s):
     shape = (s["batch"], s["context"])
     tokens = [torch.randint(0, s["vocabulary"], shape).numpy() for _ in range(8)]
-
-    def step(i):
-        opt.zero_grad(set_to_none=True)
-        x, y = torch.from_numpy(tokens[i % 8]), torch.from_numpy(tokens[(i + 1) % 8])
-        loss = F.cross_entropy(model(x), y.flatten())
-        loss.backward()
-        opt.step()
-        assert math.isfinite(loss.item())
-
-    return step
+    return training_step(model, opt, lambda i: (tokens[i % 8], tokens[(i + 1) % 8]))
 
 
 class ResBlock(nn.Module):
@@ -157,16 +152,7 @@ def convnet(s):
 
         return forward
     opt = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=0 if digits else 5e-4)
-
-    def step(i):
-        x, y = data[i % 8]
-        opt.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y))
-        loss.backward()
-        opt.step()
-        assert math.isfinite(loss.item())
-
-    return step
+    return training_step(model, opt, lambda i: data[i % 8])
 
 
 def loading(s):

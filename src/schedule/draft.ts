@@ -2,9 +2,13 @@
 // In: uses of nodes. Out: which loops a use depends on, and whether it stands right inside some of them.
 // Not its job: deciding what joins a kernel (fuse.ts).
 
+import { numel } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
 import type { Affine, Exprs, LoopVar } from '../ir/scalar.ts';
 import { loopVarOf } from './affine.ts';
+
+/** Scalar operations from which on it matters where they are done. */
+export const MUCH = 32768;
 
 /** Loops that belong together: their order among themselves is free. Splitting keeps the object for the inner part. */
 export interface Block {
@@ -192,4 +196,20 @@ export function levelOf(u: Use, n: Node, d: Draft): Block | null | undefined {
   // Loops of size 1 were dropped: an empty last block still belongs to the whole.
   if (d.blocks.every(b => b.vars.every(v => seen.has(v)))) return d.blocks[d.blocks.length - 1] ?? null;
   return last;
+}
+/** Whether the use runs over exactly the elements of n, as most do: a quick answer to how often it is evaluated. */
+export function sameRun(u: Use, n: Node): boolean {
+  const [store] = u.draft.stores;
+  return u.scope.parent === null && store !== undefined && numel(store.node.shape) === numel(n.shape);
+}
+/**
+ * Whether the loops around the value would have to include the one along neighbours in memory, with others further in: much
+ * memory would be read a few bytes at a time, once per step of the outer loop.
+ */
+export function scattered(place: Place, use: Use): boolean {
+  if (place.split === null) return false;
+  const { block, mine } = place.split;
+  if (!mine.includes(block.vars[block.vars.length - 1]!)) return false;
+  const all = visible(use.scope).reduce((p, s) => s.block.vars.reduce((q, v) => q * v.size, p), 1);
+  return all >= MUCH;
 }

@@ -23,11 +23,14 @@ import {
   evaluations,
   isIdentity,
   levelOf,
+  MUCH,
   NeedsMemory,
   type Place,
   placeOf,
   runsOverLoops,
   type Scope,
+  sameRun,
+  scattered,
   type Use,
   varsOf,
   visible,
@@ -42,7 +45,6 @@ const MAX_LOOPS = 20;
 const CHEAP = 4;
 const COSTLY = 8;
 const FEW_ROWS = 8;
-const MUCH = 32768;
 /** Sources of a join that one kernel writes. */
 const MAX_JOINED = 8;
 /** The same for loops that vectors shorten: channels of an image, say. */
@@ -708,24 +710,8 @@ class Fuser {
   }
 }
 
-/**
- * Whether the loops around the value would have to include the one along neighbours in memory, with others further in: much
- * memory would be read a few bytes at a time, once per step of the outer loop.
- */
-function scattered(place: Place, use: Use): boolean {
-  if (place.split === null) return false;
-  const { block, mine } = place.split;
-  if (!mine.includes(block.vars[block.vars.length - 1]!)) return false;
-  const all = visible(use.scope).reduce((p, s) => s.block.vars.reduce((q, v) => q * v.size, p), 1);
-  return all >= MUCH;
-}
 /** Sizes of the dims that a reduction runs over. */
 const rangesOf = (n: Node): number[] => (n.attrs as ReduceAttrs).dims.map(d => n.src[0]!.shape[d]!);
-/** Whether the use runs over exactly the elements of n, as most do: a quick answer to how often it is evaluated. */
-function sameRun(u: Use, n: Node): boolean {
-  const [store] = u.draft.stores;
-  return u.scope.parent === null && store !== undefined && numel(store.node.shape) === numel(n.shape);
-}
 /** Kernels that may store what they compute along the way. */
 const HOSTS: ReadonlySet<Draft['kind']> = new Set(['loop', 'join']);
 type OwnNode = Node<{ readonly output: number }>;

@@ -1,6 +1,7 @@
 // The recording in progress, if any: compile() sees every tensor that a step reads and changes through it.
 // In: set by compile.ts. Out: asked by core.ts. Not its job: what is done with a recording.
 
+import { CompileError } from '../base/errors.ts';
 import type { Node } from '../ir/node.ts';
 import type { TensorCore } from './core.ts';
 import { setRecorder } from './host.ts';
@@ -19,6 +20,36 @@ export interface Recording {
   check(read: () => string): void;
   /** Refuses what needs values now. */
   refuse(what: string): never;
+}
+
+/** A recording of one example or one step of many, inside another or alone: there are no values yet. */
+export abstract class InnerRecording implements Recording {
+  readonly id: number;
+  protected readonly outer: Recording | null;
+  private readonly op: string;
+  private readonly refusal: string;
+  /** `own` is the id where it is not a part of another recording; `refusal` says what is not known yet. */
+  constructor(op: string, refusal: string, outer: Recording | null, own: () => number) {
+    this.op = op;
+    this.refusal = refusal;
+    this.outer = outer;
+    this.id = outer?.id ?? own();
+  }
+  abstract change(t: TensorCore): void;
+  abstract setGrad(t: TensorCore): void;
+  read(t: TensorCore): Node {
+    return this.outer === null ? t._node : this.outer.read(t);
+  }
+  askGrad(t: TensorCore): void {
+    this.outer?.askGrad(t);
+  }
+  check(read: () => string): void {
+    this.outer?.check(read);
+  }
+  refuse(what: string): never {
+    const advice = 'return the tensor and read it outside; conditions are where(…)';
+    throw new CompileError(this.op, this.refusal, what, advice);
+  }
 }
 
 export const recording: { now: Recording | null } = { now: null };

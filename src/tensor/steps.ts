@@ -5,7 +5,7 @@
 import { drawKeys, makeSteps, part, stacked, standIn } from '../autograd/steps.ts';
 import { Batcher } from '../autograd/vmap.ts';
 import { byteWidth, isFloat } from '../base/dtype.ts';
-import { CompileError, GradError, ShapeError, showShape } from '../base/errors.ts';
+import { GradError, ShapeError, showShape } from '../base/errors.ts';
 import type { Generator } from '../base/rng.ts';
 import { numel } from '../base/shape.ts';
 import { gradMode, type Node, newestSerial, toposort } from '../ir/node.ts';
@@ -20,23 +20,17 @@ import '../schedule/steps.ts';
 import type { TensorCore } from './core.ts';
 import { drawing, hostEffect, hostNumber } from './host.ts';
 import { synchronous } from './modes.ts';
-import { type Recording, recording } from './record.ts';
+import { InnerRecording, type Recording, recording } from './record.ts';
 import { Tensor } from './tensor.ts';
 import { mapTensors, tensorsIn } from './tree.ts';
 
 let scopes = 0;
 /** While the function runs there is one step, without values. */
-class StepScope implements Recording {
-  readonly id: number;
-  private readonly outer: Recording | null;
+class StepScope extends InnerRecording {
   private readonly since = newestSerial();
   constructor(outer: Recording | null) {
-    this.outer = outer;
     // Not an id of compile (from 1 up) nor of vmap (from -1 down). A scope inside another is part of it.
-    this.id = outer?.id ?? --scopes - 0.5;
-  }
-  read(t: TensorCore): Node {
-    return this.outer === null ? t._node : this.outer.read(t);
+    super('scan', 'the values of one step are not known while it is recorded', outer, () => --scopes - 0.5);
   }
   change(t: TensorCore): void {
     if (t._node.serial > this.since) return;
@@ -49,20 +43,6 @@ class StepScope implements Recording {
   }
   setGrad(t: TensorCore): void {
     this.change(t);
-  }
-  askGrad(t: TensorCore): void {
-    this.outer?.askGrad(t);
-  }
-  check(read: () => string): void {
-    this.outer?.check(read);
-  }
-  refuse(what: string): never {
-    throw new CompileError(
-      'scan',
-      'the values of one step are not known while it is recorded',
-      what,
-      'return the tensor and read it outside; conditions are where(…)',
-    );
   }
 }
 

@@ -3,7 +3,7 @@
 // autograd/vmap.ts; here are dims, trees and what a function may not do while it sees one example only.
 
 import { Batcher } from '../autograd/vmap.ts';
-import { CompileError, GradError, ShapeError, show, showShape } from '../base/errors.ts';
+import { GradError, ShapeError, show, showShape } from '../base/errors.ts';
 import { normalizeDim, otherDims } from '../base/shape.ts';
 import { type Node, newestSerial } from '../ir/node.ts';
 import { dataNode } from '../ir/ops/elementwise.ts';
@@ -11,7 +11,7 @@ import { permute } from '../ir/ops/movement.ts';
 import { GoneStorage } from './cell.ts';
 import { type TensorCore, wrap } from './core.ts';
 import { synchronous } from './modes.ts';
-import { type Recording, recording } from './record.ts';
+import { InnerRecording, type Recording, recording } from './record.ts';
 import type { Tensor } from './tensor.ts';
 import { mapBeside, tensorsIn } from './tree.ts';
 
@@ -29,16 +29,10 @@ export interface VmapOptions {
 
 let scopes = 0;
 /** While the function runs there is only one example, without values: reading it or keeping it elsewhere is refused. */
-class ExampleScope implements Recording {
-  readonly id: number;
-  private readonly outer: Recording | null;
+class ExampleScope extends InnerRecording {
   constructor(outer: Recording | null) {
-    this.outer = outer;
     // Recordings of compile count up from 1. A scope inside one is part of it.
-    this.id = outer?.id ?? --scopes;
-  }
-  read(t: TensorCore): Node {
-    return this.outer === null ? t._node : this.outer.read(t);
+    super('vmap', 'the values of one example are not known inside', outer, () => --scopes);
   }
   change(t: TensorCore): void {
     if (t._made !== this.id) {
@@ -54,20 +48,6 @@ class ExampleScope implements Recording {
   setGrad(t: TensorCore): void {
     this.change(t);
     this.outer?.setGrad(t);
-  }
-  askGrad(t: TensorCore): void {
-    this.outer?.askGrad(t);
-  }
-  check(read: () => string): void {
-    this.outer?.check(read);
-  }
-  refuse(what: string): never {
-    throw new CompileError(
-      'vmap',
-      'the values of one example are not known inside',
-      what,
-      'return the tensor and read it outside; conditions are where(…)',
-    );
   }
 }
 
