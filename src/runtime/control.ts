@@ -20,6 +20,7 @@ export const CTRL = {
   moduleSeq: 200,
   moduleHead: 204,
   wake: 256,
+  /** Threads asleep that nobody has woken yet: who wakes them takes them off, so that it is done once. */
   sleepers: 320,
   trapped: 384,
 } as const;
@@ -103,7 +104,8 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
     .set(run.EPOCH);
   r.i32(CTRL.job).get(run.EPOCH).mem('i32.atomic.store');
   r.get(run.CMD).mem('i32.load', 12).i32(WAKES).op('i32.and').if();
-  r.i32(CTRL.sleepers).mem('i32.atomic.load').if();
+  r.i32(CTRL.sleepers).mem('i32.atomic.load').tee(run.WORD).if();
+  r.i32(CTRL.sleepers).i32(0).get(run.WORD).op('i32.sub').mem('i32.atomic.rmw.add').op('drop');
   r.i32(CTRL.wake).i32(1).mem('i32.atomic.rmw.add').op('drop');
   r.i32(CTRL.wake).i32(-1).mem('memory.atomic.notify').op('drop').end().end();
   // claim until none is left

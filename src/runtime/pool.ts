@@ -98,9 +98,10 @@ const serve = ({ memory, runtime, names, C, spins }, sgemm) => {
     else if (r === 3) return;
     else if (r === 2) {
       const w = fresh();
+      // Read before it is counted: whoever sees the count changes the number, and then it does not wait.
+      const before = Atomics.load(w, at(C.wake));
       Atomics.add(w, at(C.sleepers), 1);
-      Atomics.wait(w, at(C.wake), Atomics.load(w, at(C.wake)));
-      Atomics.sub(w, at(C.sleepers), 1);
+      Atomics.wait(w, at(C.wake), before);
     }
   }
 };
@@ -145,7 +146,9 @@ export class Pool {
   /** Wakes sleeping workers, once per plan with enough work: it costs the caller up to 66 µs. */
   wake(): void {
     const s = this.at(CTRL.sleepers);
-    if (Atomics.load(this.words, s) === 0) return;
+    const n = Atomics.load(this.words, s);
+    if (n === 0) return;
+    Atomics.sub(this.words, s, n);
     const i = this.at(CTRL.wake);
     Atomics.add(this.words, i, 1);
     Atomics.notify(this.words, i);
