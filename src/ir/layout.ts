@@ -153,11 +153,15 @@ export const floatPermutes: Rule[] = [
  * the permute moves behind it. Null where nothing would be left of it.
  */
 function relabelled(to: Shape, x: Node, order: Order, shape: Shape): Node | null {
-  // Which dims of x become which sizes of the result.
+  // Which dims of x become which sizes of the result; those of size 1 that are left belong to the last group.
   const groups: { dims: number[]; sizes: number[] }[] = [];
   let d = 0;
   let e = 0;
   while (d < shape.length) {
+    if (e === to.length && groups.length > 0 && shape[d] === 1) {
+      groups[groups.length - 1]!.dims.push(order[d++]!);
+      continue;
+    }
     const dims = [order[d]!];
     const sizes: number[] = [];
     let a = shape[d++]!;
@@ -175,7 +179,6 @@ function relabelled(to: Shape, x: Node, order: Order, shape: Shape): Node | null
     }
     groups.push({ dims, sizes });
   }
-  // Dims of size 1 that are left belong to the last group.
   while (e < to.length) {
     if (to[e] !== 1 || groups.length === 0) return null;
     groups[groups.length - 1]!.sizes.push(to[e++]!);

@@ -267,12 +267,18 @@ export class KernelBuilder {
   }
 
   /** The value of n at an index: from memory where it has some, computed here otherwise. */
-  private expr(n: Node, at: readonly Affine[], guard: E | null): E {
+  private expr(n: Node, at: readonly Affine[], within: E | null): E {
     if (numel(n.shape) === 0) return m.const(0, DTYPES[n.dtype].compute); // never evaluated
+    // What the loops of a guard do not change can be read whether it holds or not: once, outside of them.
+    const guard = within !== null && this.isFree(at, within) ? null : within;
     if (n.value !== null || n.op.bound || (this.writers.has(n) && !this.own.has(n))) {
       return this.read(n, linear(at, n.shape), guard);
     }
     return this.compute(n, at, guard);
+  }
+  private isFree(at: readonly Affine[], guard: E): boolean {
+    const vars = varsOf(at);
+    return vars !== null && ![...vars].some(v => contains(guard, varOf(v)));
   }
   private read(n: Node, at: Affine, guard: E | null): E {
     const v = this.valueFor(n);

@@ -273,7 +273,7 @@ export const cifar100Resnet20 = netRecipe({
   load: cifar100,
   augment: [new T.RandomCrop(32, { padding: 4 }), new T.RandomHorizontalFlip()],
   build: () => models.resnet20({ numClasses: 100 }),
-  epochs: 16,
+  epochs: 14,
   lr: 0.2,
   weightDecay: 5e-4,
 });

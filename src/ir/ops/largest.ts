@@ -39,4 +39,7 @@ const largestDef: OpDef<LargestAttrs> = defineOp<LargestAttrs>({
     { shapes: [[4, 2, 37]], attrs: { dims: [0] } },
   ],
 });
-export const largest = (x: Node, dims: readonly number[]): Node => build(largestDef, [x], { dims });
+export function largest(x: Node, dims: readonly number[]): Node {
+  const one = dims.every(d => x.shape[d] === 1);
+  return one ? reshape(x, x.shape.filter((_, d) => !dims.includes(d))) : build(largestDef, [x], { dims });
+}
