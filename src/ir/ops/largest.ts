@@ -40,6 +40,7 @@ const largestDef: OpDef<LargestAttrs> = defineOp<LargestAttrs>({
   ],
 });
 export function largest(x: Node, dims: readonly number[]): Node {
-  const one = dims.every(d => x.shape[d] === 1);
-  return one ? reshape(x, x.shape.filter((_, d) => !dims.includes(d))) : build(largestDef, [x], { dims });
+  if (dims.some(d => x.shape[d] !== 1)) return build(largestDef, [x], { dims });
+  const left = x.shape.filter((_, d) => !dims.includes(d));
+  return reshape(x, left);
 }
