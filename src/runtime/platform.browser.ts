@@ -32,15 +32,20 @@ setPlatform({
       }
     : null,
 });
-const channel = new MessageChannel();
+const { port1, port2 } = new MessageChannel();
+// Node runs this file, too, where a page's bundle is imported there: a port that listens keeps it from ending.
+const held = port1 as MessagePort & { ref?(): void; unref?(): void };
 let waiting: (() => void)[] = [];
-channel.port1.onmessage = () => {
+port1.onmessage = () => {
   const list = waiting;
   waiting = [];
+  held.unref?.();
   for (const f of list) f();
 };
+held.unref?.();
 export const macrotask = (): Promise<void> =>
   new Promise(r => {
     waiting.push(r);
-    channel.port2.postMessage(0);
+    held.ref?.();
+    port2.postMessage(0);
   });

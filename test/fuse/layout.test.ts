@@ -30,6 +30,15 @@ test('between two convolutions nothing is permuted, and the first reads its imag
   expect(opsOf(F.conv2d(norm.relu(), v)).get('permute')).toBe(1);
 });
 
+test('a shortcut that takes every second place and adds channels leaves the order of dims alone', () => {
+  const x = randn([2, 4, 8, 8]).realize();
+  const [w, v] = [randn([8, 4, 3, 3]).realize(), randn([8, 8, 3, 3]).realize()];
+  const first = F.conv2d(x, randn([4, 4, 3, 3]).realize(), null, { padding: 1 }).relu();
+  const places = F.pad(F.maxPool2d(first, 1, { stride: 2 }), [0, 0, 0, 0, 2, 2]);
+  const y = F.conv2d(first, w, null, { padding: 1, stride: 2 }).add(places).relu();
+  expect(opsOf(F.conv2d(y, v, null, { padding: 1 })).get('permute')).toBe(1);
+});
+
 test('operands in different orders come to an end, and to the right values', async () => {
   manualSeed(1);
   const a = randn([1, 3, 4]).realize();

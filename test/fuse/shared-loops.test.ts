@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import '../../src/runtime/reference.ts';
-import { compile, F, type NestedNumbers, randn, tensor } from '../../src/index.ts';
+import { compile, F, type NestedNumbers, profile, randn, tensor } from '../../src/index.ts';
 
 describe('a result that is also read in part', () => {
   it('is computed whole when only a slice from its start is read', () => {
@@ -36,6 +36,22 @@ describe('a result that is also read in part', () => {
     });
     expect([...f().dataSync()]).toEqual(new Array(8 * n).fill(n + 1));
     expect([...p.dataSync()]).toEqual(new Array(n * n).fill(n));
+  });
+});
+
+describe('a sum over a row', () => {
+  it('is computed once per row where the row is kept with a margin', () => {
+    const [rows, long] = [64, 32];
+    const x = randn([rows, long]).realize();
+    const f = compile(() => {
+      const s = x.sum(1, true); // (64, 1)
+      return [s, F.pad(x.sub(s), [1, 1])];
+    });
+    f();
+    const { rows: kernels } = profile(() => f().map(t => t.realize()));
+    const work = kernels.reduce((sum, k) => sum + k.flops, 0);
+    expect(work).toBeGreaterThan(rows * long);
+    expect(work).toBeLessThan(12 * rows * long);
   });
 });
 

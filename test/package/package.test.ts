@@ -97,6 +97,15 @@ describe.skipIf(!oldest)(`on the machine's own Node (needs v20, is ${version})`,
     );
     expect(printed).toBe('true true true\n');
   });
+  it('ends after a program that imports the file for pages', () => {
+    writeFileSync(
+      join(project, 'page.js'),
+      `import { tensor } from 'tenon/tenon.js';
+       console.log(await tensor([1, 2]).add(1).sum().item());`,
+    );
+    const r = spawnSync('node', ['page.js'], { cwd: project, env, encoding: 'utf8', timeout: 30_000 });
+    expect([r.stdout, r.signal]).toEqual(['5\n', null]);
+  });
   it('has loader workers that make a data set of the project', () => {
     writeFileSync(
       join(project, 'sets.js'),
