@@ -1,11 +1,12 @@
-// The GPT that is measured, the same net as in peers/pytorch.py. Letters: B batch, T context, C width, H heads, D = C / H, V
-// vocabulary.
+// The GPT and the Mamba that are measured, the same nets as in peers/pytorch.py. Letters: B batch, T context, C width, H heads,
+// D = C / H, V vocabulary.
 
 import { AdamW, arange, F, type Tensor } from '../src/index.ts';
 import { Embedding, GELU, LayerNorm, Linear, Module, Sequential } from '../src/nn/index.ts';
+import { MambaLM } from '../src/text/index.ts';
 import { batches, type Step } from './serve.ts';
 import { trainingStep } from './training-step.ts';
-import type { Gpt } from './workloads.ts';
+import type { Gpt, Mamba } from './workloads.ts';
 
 class Block extends Module {
   readonly heads: number;
@@ -59,6 +60,13 @@ export function gpt(spec: Gpt): Step {
   const net = new Net(spec);
   const optimizer = new AdamW(net.parameters(), { lr: 1e-3, betas: [0.9, 0.99], weightDecay: 0.1 });
   return tokenSteps(x => net(x), optimizer, spec);
+}
+
+/** The same of a Mamba. */
+export function mamba(spec: Mamba): Step {
+  const net = new MambaLM(spec.vocabulary, { layers: spec.layers, dModel: spec.width });
+  const optimizer = new AdamW(net.parameters(), { lr: 1e-3 });
+  return tokenSteps(x => net(x).flatten(0, 1), optimizer, spec);
 }
 
 /** Training steps of a net that gives logits (B · T, V) for tokens (B, T). */

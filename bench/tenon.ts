@@ -16,7 +16,7 @@ import {
 } from '../src/index.ts';
 import { GPT, generate, type LanguageModel, MambaLM } from '../src/text/index.ts';
 import { convNet } from './convnet.ts';
-import { gpt } from './gpt.ts';
+import { gpt, mamba } from './gpt.ts';
 import { recurrent } from './recurrent.ts';
 import { batches, type Step, serve } from './serve.ts';
 import { trainingStep } from './training-step.ts';
@@ -116,6 +116,8 @@ function prepare(spec: Spec): Step {
       return gpt(spec);
     case 'recurrent':
       return recurrent(spec);
+    case 'mamba':
+      return mamba(spec);
     case 'convnet':
       return convNet(spec);
     case 'softmax': {

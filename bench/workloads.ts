@@ -39,6 +39,15 @@ export interface Recurrent {
   readonly batch: number;
   readonly vocabulary: number;
 }
+/** A training step of a Mamba language model with AdamW: fresh batch in, loss read. */
+export interface Mamba {
+  readonly kind: 'mamba';
+  readonly layers: number;
+  readonly width: number;
+  readonly context: number;
+  readonly batch: number;
+  readonly vocabulary: number;
+}
 /** LeNet-5 on digits (no widths), or a ResNet of basic blocks on pictures of 32 × 32: a training step, or a forward pass. */
 export interface ConvNet {
   readonly kind: 'convnet';
@@ -93,6 +102,7 @@ export type Spec =
   | Mlp
   | Gpt
   | Recurrent
+  | Mamba
   | ConvNet
   | Rowwise
   | GeluSum
@@ -158,10 +168,16 @@ const gpt = (layers: number, heads: number, width: number, context: number, batc
   spec: { kind: 'gpt', layers, heads, width, context, batch, vocabulary: 65 },
 });
 
-const recurrent = (cell: Recurrent['cell'], context: number): Workload => ({
-  workload: `char-${cell}-2x128-t${context}-b32-adam`,
-  spec: { kind: 'recurrent', cell, layers: 2, width: 128, context, batch: 32, vocabulary: 65 },
+const recurrent = (cell: Recurrent['cell'], context: number, batch = 32): Workload => ({
+  workload: `char-${cell}-2x128-t${context}-b${batch}-adam`,
+  spec: { kind: 'recurrent', cell, layers: 2, width: 128, context, batch, vocabulary: 65 },
 });
+const mamba = (context: number, batch: number): Workload => ({
+  workload: `mamba-2l-128d-t${context}-b${batch}-adamw`,
+  spec: { kind: 'mamba', layers: 2, width: 128, context, batch, vocabulary: 65 },
+});
+/** Texts that double in length: what grows faster than they do. */
+const LENGTHS = [64, 128, 256, 512, 1024, 2048, 4096];
 
 /** The parameters of ResNet-18: 62 tensors, 11.7 million numbers. */
 function resnet18(): number[][] {
@@ -209,9 +225,11 @@ export const SUBJECTS: Readonly<Record<string, readonly Workload[]>> = {
     mlp('circle-mlp', [2, 4, 4, 2], 128, 'sgd', false),
     mlp('rings-mlp', [2, 32, 16, 2], 128, 'adam', false),
   ],
-  recurrent: [
-    ...(['rnn', 'gru', 'lstm'] as const).map(cell => recurrent(cell, 64)),
-    ...[128, 256, 512].map(context => recurrent('gru', context)),
+  recurrent: (['rnn', 'gru', 'lstm'] as const).map(cell => recurrent(cell, 64)),
+  mamba: [mamba(64, 12)],
+  lengths: [
+    ...(['rnn', 'gru', 'lstm'] as const).flatMap(cell => LENGTHS.map(length => recurrent(cell, length, 4))),
+    ...LENGTHS.map(length => mamba(length, 4)),
   ],
   gpt: [gpt(4, 4, 128, 64, 12), gpt(6, 6, 384, 256, 8)],
   vision: [

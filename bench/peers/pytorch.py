@@ -102,6 +102,40 @@ def recurrent(s):
     return token_steps(model, torch.optim.Adam(model.parameters(), 2e-3), s)
 
 
+class MambaBlock(nn.Module):
+    """A block with the scan step by step: PyTorch has no fused one for the CPU."""
+
+    def __init__(self, c, n=16):
+        super().__init__()
+        e = 2 * c
+        self.n, self.r = n, c // 16
+        self.norm, self.inside, self.out = nn.LayerNorm(c), nn.Linear(c, 2 * e, bias=False), nn.Linear(e, c, bias=False)
+        self.conv = nn.Conv1d(e, e, 4, groups=e, padding=3)
+        self.select, self.dt = nn.Linear(e, self.r + 2 * n, bias=False), nn.Linear(self.r, e)
+        self.a = nn.Parameter(torch.arange(1, n + 1).float().log().repeat(e, 1))
+        self.d = nn.Parameter(torch.ones(e))
+
+    def forward(self, x):
+        u, z = self.inside(self.norm(x)).chunk(2, -1)
+        u = F.silu(self.conv(u.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2))
+        dt, b, c = self.select(u).split([self.r, self.n, self.n], -1)
+        dt = F.softplus(self.dt(dt))
+        decay = (dt[..., None] * -self.a.exp()).exp()
+        new = (dt * u)[..., None] * b[:, :, None]
+        h, y = torch.zeros_like(new[:, 0]), []
+        for t in range(x.shape[1]):
+            h = decay[:, t] * h + new[:, t]
+            y.append((h * c[:, t, None]).sum(-1))
+        return x + self.out((torch.stack(y, 1) + u * self.d) * F.silu(z))
+
+
+def mamba(s):
+    c, v = s["width"], s["vocabulary"]
+    blocks = [MambaBlock(c) for _ in range(s["layers"])]
+    model = nn.Sequential(nn.Embedding(v, c), *blocks, nn.LayerNorm(c), nn.Linear(c, v, bias=False), nn.Flatten(0, 1))
+    return token_steps(model, torch.optim.AdamW(model.parameters(), 1e-3), s)
+
+
 def token_steps(model, opt, s):
     shape = (s["batch"], s["context"])
     tokens = [torch.randint(0, s["vocabulary"], shape).numpy() for _ in range(8)]
@@ -185,6 +219,9 @@ def prepare(s):
         return gpt(s)
     if kind == "recurrent":
         return recurrent(s)
+    if kind == "mamba":
+        # Longer texts take it minutes.
+        return mamba(s) if s["context"] <= 256 else None
     if kind == "convnet":
         return convnet(s)
     if kind == "softmax":
