@@ -44,7 +44,7 @@ describe('a sum over a row', () => {
     const [rows, long] = [64, 32];
     const x = randn([rows, long]).realize();
     const f = compile(() => {
-      const s = x.sum(1, true); // (64, 1)
+      const s = x.sum(1, { keepdim: true }); // (64, 1)
       return [s, F.pad(x.sub(s), [1, 1])];
     });
     f();
