@@ -73,6 +73,7 @@ export const generation = defineCommand({
       ...sampling,
       tokens: values.tokens ?? 200,
       ...(writer.stop === undefined ? {} : { stop: writer.stop }),
+      ...(writer.suppress === undefined ? {} : { suppress: writer.suppress }),
     });
     const counted = (async function* () {
       for await (const id of ids) {

@@ -22,6 +22,8 @@ export interface SamplingOptions {
    * 1909.05858, section 4.1, in the form of Hugging Face). Default 1.
    */
   readonly repetitionPenalty?: number;
+  /** Tokens that are never drawn, like the one for unknown characters. Default: none. */
+  readonly suppress?: readonly number[];
   /** Draws from this stream. Default: the one that `manualSeed` restarts. */
   readonly generator?: Generator;
 }
@@ -60,6 +62,11 @@ export function tokenProbs(
 ): TokenProbs {
   const { temperature, topK, topP } = checked(options, logits.length);
   const scores = penalized(logits, options.repetitionPenalty ?? 1, previous);
+  for (const id of options.suppress ?? []) {
+    if (!Number.isInteger(id) || id < 0 || id >= scores.length)
+      throw new ValueError('sampleToken', `suppress must have tokens 0 … ${scores.length - 1}`, show(id), '');
+    scores[id] = Number.NEGATIVE_INFINITY;
+  }
   const order = Array.from(scores.keys()).filter(i => scores[i]! > Number.NEGATIVE_INFINITY);
   if (order.length === 0)
     throw new ValueError('sampleToken', 'at least one token must be allowed', 'only -Infinity', '');

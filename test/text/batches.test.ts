@@ -152,6 +152,13 @@ describe('sampleToken', () => {
     expect(p.ids).toEqual([0, 2, 1]);
     for (const [i, id] of p.ids.entries()) expect(p.probs[i]).toBeCloseTo(want[id]!, 12);
   });
+  it('suppressed tokens are never drawn, and the others share their probability', () => {
+    const p = tokenProbs([2, -1, 0.5], { suppress: [0] });
+    const want = softmax([-1, 0.5]);
+    expect(p.ids).toEqual([2, 1]);
+    for (const [i, x] of [want[1]!, want[0]!].entries()) expect(p.probs[i]).toBeCloseTo(x, 12);
+    expect(sampleToken([9, 0], { temperature: 0, suppress: [0] })).toBe(1);
+  });
   it('repeats with the seed', () => {
     const draw = (seed: number): number[] => {
       const generator = new Generator(seed);
@@ -172,6 +179,8 @@ describe('sampleToken', () => {
     [[1], { temperature: -1 }, 'temperature must be a number >= 0, got -1'],
     [[1], { topK: 0 }, 'topK must be an integer >= 1, got 0'],
     [[1], { topP: 0 }, 'topP must be in (0, 1], got 0'],
+    [[1], { suppress: [0] }, 'at least one token must be allowed'],
+    [[1], { suppress: [1] }, 'suppress must have tokens 0 … 0, got 1'],
     [[1], { repetitionPenalty: 0 }, 'repetitionPenalty must be a number > 0, got 0'],
   ] as const)('%# refuses %s %o', (values, options, message) => {
     expect(() => sampleToken(values, options)).toThrow(message);

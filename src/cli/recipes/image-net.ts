@@ -254,7 +254,7 @@ export const fashionCnn = netRecipe({
   load: fashionMnistImages,
   augment: [new T.RandomCrop(28, { padding: 2 }), new T.RandomHorizontalFlip()],
   build: buildFashion,
-  epochs: 12,
+  epochs: 6,
   lr: 0.05,
   weightDecay: 5e-4,
 });

@@ -79,6 +79,8 @@ export interface Writer {
   readonly start: readonly number[];
   /** A token that ends a text. */
   readonly stop?: number;
+  /** Tokens that are not written: the one for unknown characters. */
+  readonly suppress?: readonly number[];
   readonly next: NextLogits;
 }
 /** What a trained model is used with. */
