@@ -19,9 +19,11 @@ export function gemmLimit(M: number, N: number, K: number, dtype: DType): boolea
 
 /** GFLOP/s of one thread, for cutting into tasks only. */
 const RATE = 45;
-/** Columns are packed when this many bytes of B would be read across rows further apart than a page. */
+/** Columns are packed when this many bytes of B would be read across rows that are far apart. */
 const PACK_B_FROM = 96 * 1024;
 const PACK_A_FROM = 96 * 1024;
+/** Rows further apart (elements) meet in few sets of the caches: packing costs less than reading them in panels again and again. */
+const APART = 256;
 /** Rows of A whose sums are several loops jump more often: nearer ones are packed, too. */
 const FAR = 128;
 /** Operands from this size on, and rows up to which B is read some rows at a time; from there on packing pays for itself. */
@@ -73,13 +75,13 @@ function emitOwn(g: Product, target: Target): Pieces {
   const a = layoutOf(g.a, g.rows?.inner ?? g.i, k);
   const b = layoutOf(g.b, g.j, k);
   const bytesB = K * N * 4;
-  const scattered = b.kind === 'x' && b.strideK > 512;
+  const scattered = b.kind === 'x' && b.strideK > APART;
   const inBlocks = scattered && bytesB >= BLOCK_FROM && M < BLOCK_ROWS && K % 4 === 0 && g.k.length === 1;
   const packB = b.kind !== 'x' || (scattered && !inBlocks && bytesB >= PACK_B_FROM && M >= 4 * MR);
   // Rows in two loops are always neighbours along k.
   const packA =
     a.kind === 'none' ||
-    (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > (g.k.length > 1 ? FAR : 512));
+    (a.kind === 'x' && M * K * 4 >= PACK_A_FROM && N >= 4 * NR && a.strideK > (g.k.length > 1 ? FAR : APART));
   const scratch: number[] = [];
   const pieces: Piece[] = [];
   const panelsB = Math.ceil(N / NR);
