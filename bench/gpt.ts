@@ -6,7 +6,7 @@ import { Embedding, GELU, LayerNorm, Linear, Module, Sequential } from '../src/n
 import { MambaLM } from '../src/text/index.ts';
 import { batches, type Step } from './serve.ts';
 import { trainingStep } from './training-step.ts';
-import type { Gpt, Mamba } from './workloads.ts';
+import type { Gpt, Mamba, TokenNet } from './workloads.ts';
 
 class Block extends Module {
   readonly heads: number;
@@ -73,7 +73,7 @@ export function mamba(spec: Mamba): Step {
 export function tokenSteps(
   net: (x: Tensor) => Tensor,
   optimizer: Pick<AdamW, 'zeroGrad' | 'step'>,
-  { context, vocabulary, batch }: Pick<Gpt, 'context' | 'vocabulary' | 'batch'>,
+  { context, vocabulary, batch }: TokenNet,
 ): Step {
   const step = trainingStep(net, optimizer);
   const tokens = batches(0, vocabulary, batch * context).map(b => b.y);

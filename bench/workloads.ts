@@ -19,34 +19,27 @@ export interface Mlp {
   readonly optimizer: 'sgd' | 'adam';
   readonly compiled?: boolean;
 }
-/** A training step of a GPT (blocks of causal attention and a two-layer net) with AdamW: fresh batch in, loss read. */
-export interface Gpt {
-  readonly kind: 'gpt';
+/** The size of a net that reads tokens and says the next one. */
+export interface TokenNet {
   readonly layers: number;
-  readonly heads: number;
   readonly width: number;
   readonly context: number;
   readonly batch: number;
   readonly vocabulary: number;
+}
+/** A training step of a GPT (blocks of causal attention and a two-layer net) with AdamW: fresh batch in, loss read. */
+export interface Gpt extends TokenNet {
+  readonly kind: 'gpt';
+  readonly heads: number;
 }
 /** A training step of recurrent layers over characters with Adam: fresh batch in, loss read. */
-export interface Recurrent {
+export interface Recurrent extends TokenNet {
   readonly kind: 'recurrent';
   readonly cell: 'rnn' | 'gru' | 'lstm';
-  readonly layers: number;
-  readonly width: number;
-  readonly context: number;
-  readonly batch: number;
-  readonly vocabulary: number;
 }
 /** A training step of a Mamba language model with AdamW: fresh batch in, loss read. */
-export interface Mamba {
+export interface Mamba extends TokenNet {
   readonly kind: 'mamba';
-  readonly layers: number;
-  readonly width: number;
-  readonly context: number;
-  readonly batch: number;
-  readonly vocabulary: number;
 }
 /** LeNet-5 on digits (no widths), or a ResNet of basic blocks on pictures of 32 × 32: a training step, or a forward pass. */
 export interface ConvNet {

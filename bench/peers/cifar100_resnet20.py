@@ -93,21 +93,21 @@ def numbers(x):
     return (x.float() / 255 - mean) / std
 
 
-trainX, trainY = pictures("train")
-testX, testY = pictures("test")
+train_x, train_y = pictures("train")
+test_x, test_y = pictures("test")
 net = ResNet20().to(dev)
 optimizer = torch.optim.SGD(net.parameters(), 0.2, momentum=0.9, nesterov=True, weight_decay=5e-4)
-steps = len(trainX) // 128
+steps = len(train_x) // 128
 schedule = torch.optim.lr_scheduler.OneCycleLR(
     optimizer, 0.2, total_steps=args.epochs * steps, cycle_momentum=False
 )
 for epoch in range(args.stop or args.epochs):
     net.train()
     start, total = time.time(), 0.0
-    order = torch.randperm(len(trainX), device=dev)
+    order = torch.randperm(len(train_x), device=dev)
     for s in range(steps):
         i = order[s * 128 : s * 128 + 128]
-        loss = F.cross_entropy(net(numbers(augmented(trainX[i]))), trainY[i])
+        loss = F.cross_entropy(net(numbers(augmented(train_x[i]))), train_y[i])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -117,8 +117,8 @@ for epoch in range(args.stop or args.epochs):
     net.eval()
     with torch.no_grad():
         right = sum(
-            (net(numbers(testX[i : i + 250])).argmax(1) == testY[i : i + 250]).sum().item()
-            for i in range(0, len(testX), 250)
+            (net(numbers(test_x[i : i + 250])).argmax(1) == test_y[i : i + 250]).sum().item()
+            for i in range(0, len(test_x), 250)
         )
-    line = {"epoch": epoch + 1, "trainLoss": total / steps, "testAccuracy": right / len(testX), "seconds": seconds}
+    line = {"epoch": epoch + 1, "trainLoss": total / steps, "testAccuracy": right / len(test_x), "seconds": seconds}
     print(json.dumps(line), flush=True)

@@ -153,15 +153,11 @@ export const floatPermutes: Rule[] = [
  * the permute moves behind it. Null where nothing would be left of it.
  */
 function relabelled(to: Shape, x: Node, order: Order, shape: Shape): Node | null {
-  // Which dims of x become which sizes of the result; those of size 1 that are left belong to the last group.
+  // Which dims of x become which sizes of the result.
   const groups: { dims: number[]; sizes: number[] }[] = [];
   let d = 0;
   let e = 0;
-  while (d < shape.length) {
-    if (e === to.length && groups.length > 0 && shape[d] === 1) {
-      groups[groups.length - 1]!.dims.push(order[d++]!);
-      continue;
-    }
+  while (d < shape.length && e < to.length) {
     const dims = [order[d]!];
     const sizes: number[] = [];
     let a = shape[d++]!;
@@ -179,9 +175,16 @@ function relabelled(to: Shape, x: Node, order: Order, shape: Shape): Node | null
     }
     groups.push({ dims, sizes });
   }
+  // Dims of size 1 that are left on either side belong to the last group.
+  const last = groups.at(-1);
+  if (last === undefined) return null;
+  while (d < shape.length) {
+    if (shape[d] !== 1) return null;
+    last.dims.push(order[d++]!);
+  }
   while (e < to.length) {
-    if (to[e] !== 1 || groups.length === 0) return null;
-    groups[groups.length - 1]!.sizes.push(to[e++]!);
+    if (to[e] !== 1) return null;
+    last.sizes.push(to[e++]!);
   }
   const inside = [...groups.keys()].sort((i, j) => groups[i]!.dims[0]! - groups[j]!.dims[0]!);
   if (inside.every((g, i) => g === i)) return null;

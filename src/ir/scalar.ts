@@ -222,6 +222,9 @@ const cmp =
     op(name, 'b', [a, b]);
 
 const logical = { min: bin('and'), max: bin('or'), not: un('not') };
+/** a and b (where `by` is false) or a or b (where it is true), of bools, when a is known. */
+const decided = (a: E, b: E, by: boolean): E | null =>
+  a.type !== 'b' || a.op !== 'const' ? null : Boolean(a.value) === by ? a : b;
 /** a < b; of bools: only false < true. */
 const less = (a: E, b: E): E => (a.type === 'b' ? logical.min(logical.not(a), b) : op('lt', 'b', [a, b]));
 const lessOrEqual = (a: E, b: E): E =>
@@ -269,8 +272,8 @@ export const m = {
   copysign: bin('copysign'),
   /** a·b + c, fused where the machine can. */
   fma: (a: E, b: E, c: E): E => op('fma', a.type, [a, b, c]),
-  and: bin('and'),
-  or: bin('or'),
+  and: (a: E, b: E): E => decided(a, b, false) ?? decided(b, a, false) ?? logical.min(a, b),
+  or: (a: E, b: E): E => decided(a, b, true) ?? decided(b, a, true) ?? logical.max(a, b),
   xor: bin('xor'),
   /** Logical not of a bool, bitwise not of an integer. */
   not: un('not'),

@@ -22,7 +22,10 @@ const RATE = 45;
 /** Columns are packed when this many bytes of B would be read across rows that are far apart. */
 const PACK_B_FROM = 96 * 1024;
 const PACK_A_FROM = 96 * 1024;
-/** Rows further apart (elements) meet in few sets of the caches: packing costs less than reading them in panels again and again. */
+/**
+ * Elements. Rows further apart than this meet in few sets of the caches: packing costs less than reading them in panels again
+ * and again.
+ */
 const APART = 256;
 /** Rows of A whose sums are several loops jump more often: nearer ones are packed, too. */
 const FAR = 128;

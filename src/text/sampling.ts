@@ -60,13 +60,9 @@ export function tokenProbs(
   options: SamplingOptions = {},
   previous: ArrayLike<number> = [],
 ): TokenProbs {
-  const { temperature, topK, topP } = checked(options, logits.length);
+  const { temperature, topK, topP, suppress } = checked(options, logits.length);
   const scores = penalized(logits, options.repetitionPenalty ?? 1, previous);
-  for (const id of options.suppress ?? []) {
-    if (!Number.isInteger(id) || id < 0 || id >= scores.length)
-      throw new ValueError('sampleToken', `suppress must have tokens 0 … ${scores.length - 1}`, show(id), '');
-    scores[id] = Number.NEGATIVE_INFINITY;
-  }
+  for (const id of suppress) scores[id] = Number.NEGATIVE_INFINITY;
   const order = Array.from(scores.keys()).filter(i => scores[i]! > Number.NEGATIVE_INFINITY);
   if (order.length === 0)
     throw new ValueError('sampleToken', 'at least one token must be allowed', 'only -Infinity', '');
@@ -81,8 +77,11 @@ export function tokenProbs(
   while (count < kept.length && sum < topP * total);
   return { ids: kept.slice(0, count), probs: weights.slice(0, count).map(w => w / sum) };
 }
-function checked(options: SamplingOptions, n: number): { temperature: number; topK: number; topP: number } {
-  const { temperature = 1, topK = n, topP = 1, repetitionPenalty = 1 } = options;
+function checked(
+  options: SamplingOptions,
+  n: number,
+): Required<Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'suppress'>> {
+  const { temperature = 1, topK = n, topP = 1, repetitionPenalty = 1, suppress = [] } = options;
   const refuse = (rule: string, got: unknown): never => {
     throw new ValueError('sampleToken', rule, show(got), '');
   };
@@ -93,7 +92,9 @@ function checked(options: SamplingOptions, n: number): { temperature: number; to
   if (!(topP > 0 && topP <= 1)) refuse('topP must be in (0, 1]', topP);
   if (!(repetitionPenalty > 0 && repetitionPenalty < Number.POSITIVE_INFINITY))
     refuse('repetitionPenalty must be a number > 0', repetitionPenalty);
-  return { temperature, topK, topP };
+  for (const id of suppress)
+    if (!Number.isInteger(id) || id < 0 || id >= n) refuse(`suppress must have tokens 0 … ${n - 1}`, id);
+  return { temperature, topK, topP, suppress };
 }
 function penalized(logits: ArrayLike<number>, penalty: number, previous: ArrayLike<number>): Float64Array {
   const scores = Float64Array.from(logits);

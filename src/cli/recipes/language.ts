@@ -182,17 +182,13 @@ function languageRecipe(task: LanguageTask): Recipe {
     });
     return loader as unknown as Batches;
   };
-  const writerOf = (
-    model: Module,
-    tokenizer: CharTokenizer,
-  ): Writer & { readonly suppress: readonly number[] } => {
+  const writerOf = (model: Module, tokenizer: CharTokenizer): Writer => {
     const start = tokenizer.encode(border ?? '\n');
-    const unknown = task.dropRare > 1 ? tokenizer.encode(UNKNOWN) : [];
     return {
       tokenizer,
       start,
       next: (model as LanguageModel).reader(),
-      suppress: unknown,
+      suppress: task.dropRare > 1 ? tokenizer.encode(UNKNOWN) : [],
       ...(border === null ? {} : { stop: start[0]! }),
     };
   };
@@ -205,7 +201,7 @@ function languageRecipe(task: LanguageTask): Recipe {
     const out: string[] = [];
     const { texts, tokens, temperature } = options;
     for (let i = 0; i < texts; i++) {
-      const { next, start, suppress, stop } = writerOf(model, tokenizer);
+      const { next, start, suppress = [], stop } = writerOf(model, tokenizer);
       const ids: number[] = [];
       const options = { tokens, temperature, generator, suppress, ...(stop === undefined ? {} : { stop }) };
       for await (const id of generate(next, start, options)) ids.push(id);
