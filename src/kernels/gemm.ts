@@ -22,14 +22,13 @@ const RATE = 45;
 /** Columns are packed when this many bytes of B would be read across rows that are far apart. */
 const PACK_B_FROM = 96 * 1024;
 const PACK_A_FROM = 96 * 1024;
-/**
- * Elements. Rows further apart than this meet in few sets of the caches: packing costs less than reading them in panels again
- * and again.
- */
+/** Rows further apart than this many elements meet in few sets of the caches; many rows of A pay for packing them. */
 const APART = 256;
+/** Rows further apart than this take half a page and more each: few rows of A pay for packing them. */
+const PAGES_APART = 512;
 /** Rows of A whose sums are several loops jump more often: nearer ones are packed, too. */
 const FAR = 128;
-/** Operands from this size on, and rows up to which B is read some rows at a time; from there on packing pays for itself. */
+/** Operands from this size on, and rows up to which B is read as it lies; from there on packing pays for itself. */
 const BLOCK_FROM = 512 * 1024;
 const BLOCK_ROWS = 96;
 /** Rows of A per tile then: their sums share the cache. */
@@ -78,9 +77,10 @@ function emitOwn(g: Product, target: Target): Pieces {
   const a = layoutOf(g.a, g.rows?.inner ?? g.i, k);
   const b = layoutOf(g.b, g.j, k);
   const bytesB = K * N * 4;
-  const scattered = b.kind === 'x' && b.strideK > APART;
+  const scattered = b.kind === 'x' && b.strideK > PAGES_APART;
   const inBlocks = scattered && bytesB >= BLOCK_FROM && M < BLOCK_ROWS && K % 4 === 0 && g.k.length === 1;
-  const packB = b.kind !== 'x' || (scattered && !inBlocks && bytesB >= PACK_B_FROM && M >= 4 * MR);
+  const enough = M >= (scattered ? 4 * MR : BLOCK_ROWS);
+  const packB = b.kind !== 'x' || (b.strideK > APART && !inBlocks && bytesB >= PACK_B_FROM && enough);
   // Rows in two loops are always neighbours along k.
   const packA =
     a.kind === 'none' ||
