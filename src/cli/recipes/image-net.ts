@@ -254,7 +254,7 @@ export const fashionCnn = netRecipe({
   load: fashionMnistImages,
   augment: [new T.RandomCrop(28, { padding: 1 }), new T.RandomHorizontalFlip()],
   build: buildFashion,
-  epochs: 10,
+  epochs: 15,
   lr: 0.1,
   weightDecay: 5e-4,
 });
