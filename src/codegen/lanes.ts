@@ -67,7 +67,8 @@ export class Lanes {
     return best;
   }
   private cost(laneVar: LoopVar | null, vars: readonly LoopVar[], sinks: readonly Sink[]): number {
-    const innermost = laneVar === null ? (vars[vars.length - 1] ?? null) : null;
+    // A scan has no lanes but those of a loop around it.
+    const innermost = laneVar === null && this.kernel.scan === null ? (vars[vars.length - 1] ?? null) : null;
     const eff = (size: number): number => (Math.floor(size / 4) + (size % 4)) / Math.max(size, 1);
     let cost = 0;
     const seen = new Set<E>();

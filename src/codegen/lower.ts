@@ -131,7 +131,9 @@ class Lowerer {
     const ready = this.placeReductions(sinks, vars, bound, out);
     const now = ready.filter(s => s.depth === 0);
     const later = ready.filter(s => s.depth > 0);
-    for (const s of now) this.emit(s, bound, out);
+    for (const s of now) if (s.kind !== 'scan') this.emit(s, out);
+    const scans = now.filter(s => s.kind === 'scan');
+    if (scans.length > 0) this.emitScans(scans, out);
     if (later.length > 0) out.push(...this.loop(vars, later, bound, null, null));
     return out;
   }
@@ -199,6 +201,7 @@ class Lowerer {
   /** Independent accumulators hide the latency of short bodies. */
   private copies(sinks: readonly Sink[]): number {
     const ops = sinks.reduce((n, s) => n + exprsOf(s).reduce((k, e) => k + opCount(e), 0), 0);
+    if (sinks.every(s => s.kind === 'scan')) return ops <= 3 * WIDE_OPS ? 4 : 1;
     if (sinks.some(s => s.kind === 'fold')) return ops <= WIDE_OPS ? 4 : ops <= 3 * WIDE_OPS ? 2 : 1;
     return sinks.every(s => s.kind === 'store') && hasLoopsInside(sinks) && ops < 2000 ? 4 : 1;
   }
@@ -414,7 +417,7 @@ class Lowerer {
     out.push({ kind: 'set', accs: target, values: t.fold.merge!(value, read(target)) });
   }
 
-  private emit(s: Sink, bound: number, out: Stmt[]): void {
+  private emit(s: StoreSink | FoldSink, out: Stmt[]): void {
     if (s.kind === 'store') {
       const value = s.mode === 'set' ? s.value : this.combined(s);
       out.push({
@@ -425,10 +428,6 @@ class Lowerer {
         value,
         step: s.value.lanes === 4 ? s.step : 1,
       });
-      return;
-    }
-    if (s.kind === 'scan') {
-      this.emitScan(s, bound, out);
       return;
     }
     const { target } = s;
@@ -450,14 +449,18 @@ class Lowerer {
     if (type === 'b') return s.mode === 'max' ? m.or(old, s.value) : m.and(old, s.value);
     return s.mode === 'max' ? m.max(old, s.value) : m.min(old, s.value);
   }
-  private emitScan(s: ScanSink, bound: number, out: Stmt[]): void {
+  /** Scans of rows side by side share the loop: each waits for its own last value only. */
+  private emitScans(scans: readonly ScanSink[], out: Stmt[]): void {
     const { v, fold, acc, inputs } = this.kernel.scan!;
     const type = inputs[inputs.length - 1]!.type;
-    const accs = fold.init(type).map(e => this.acc(e.type, s.lanes));
-    out.push({ kind: 'set', accs, values: fold.init(type).map(e => (s.lanes === 4 ? splat(e) : e)) });
-    const now = accs.map(a => accOf(a.id, a.type, a.lanes));
-    const body: Stmt[] = [{ kind: 'set', accs, values: fold.step(now, s.inputs, varOf(v)) }];
-    for (const st of substitute(s.stores, new Map([[acc, now[fold.result]!]]))) this.emit(st, bound, body);
+    const body: Stmt[] = [];
+    for (const s of scans) {
+      const accs = fold.init(type).map(e => this.acc(e.type, s.lanes));
+      out.push({ kind: 'set', accs, values: fold.init(type).map(e => (s.lanes === 4 ? splat(e) : e)) });
+      const now = accs.map(a => accOf(a.id, a.type, a.lanes));
+      body.push({ kind: 'set', accs, values: fold.step(now, s.inputs, varOf(v)) });
+      for (const st of substitute(s.stores, new Map([[acc, now[fold.result]!]]))) this.emit(st, body);
+    }
     out.push({
       kind: 'for',
       v,

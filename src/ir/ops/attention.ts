@@ -104,7 +104,7 @@ const takes = (n: Node): boolean =>
   n.src.every(s => (s.dtype === 'float32' || s.dtype === 'bool') && numel(s.shape) > 0) &&
   sizesOf(n.src).T >= MIN_QUERIES;
 /** Loads without a condition, and expressions of which four fit a vector. */
-const accepts = (e: E, inMemory: boolean): boolean =>
+export const acceptsLanes = (e: E, inMemory: boolean): boolean =>
   inMemory ? e.op === 'load' && e.args.length === 0 : fitsLanes(e, new Set());
 function fitsLanes(e: E, seen: Set<E>): boolean {
   if (e.type === 'i64' || e.type === 'f64') return false;
@@ -138,7 +138,7 @@ function work(n: Node<AttentionAttrs>, products: number): number {
 export const attentionKernel: OwnKernel<AttentionAttrs> = {
   takes,
   loops,
-  accepts,
+  accepts: acceptsLanes,
   reads: (n, at) => {
     const p = places(n, at);
     return [p.q, p.k, p.v, ...n.src.slice(3).map(p.mask)];
@@ -149,7 +149,7 @@ export const attentionKernel: OwnKernel<AttentionAttrs> = {
 export const attentionGradKernel: OwnKernel<AttentionAttrs> = {
   takes,
   loops,
-  accepts,
+  accepts: acceptsLanes,
   reads: (n, at) => {
     const p = places(n, at);
     return [p.q, p.k, p.v, p.row, p.row, p.out, ...n.src.slice(6).map(p.mask)];

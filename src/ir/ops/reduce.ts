@@ -419,7 +419,7 @@ export const logcumsumexp: ScanOp = scan({
   },
 });
 /** Each element's neighbour in scan order: the one visited before it. */
-function neighbour(x: Node, dim: number, reverse: boolean, fill: number): Node {
+export function neighbour(x: Node, dim: number, reverse: boolean, fill: number): Node {
   const n = x.shape[dim]!;
   if (n === 0) return x;
   const rest = narrow(x, dim, reverse ? 1 : 0, n - 1);

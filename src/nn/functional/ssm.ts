@@ -6,6 +6,7 @@ import { linearScan } from '../../ir/ops/reduce.ts';
 import { wrap } from '../../tensor/core.ts';
 import { zeros } from '../../tensor/create.ts';
 import { cat } from '../../tensor/movement.ts';
+import { selectiveScan as scan } from '../../tensor/selective-scan.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { silu, softplus } from './activation.ts';
 
@@ -35,9 +36,9 @@ function stepSizes(delta: Tensor, o: SelectiveScanOptions, channelDim: number): 
 /**
  * The selective scan: h_t = e^{Δ_t A} h_{t−1} + Δ_t B_t u_t from h = 0, y_t = ⟨C_t, h_t⟩ (+ D u_t, · silu(z_t)).
  * Shapes: u and delta (N, D, L), A (D, S), B and C (N, S, L), or (D, S) where they do not depend on the input; result
- * (N, D, L). The recurrence is one loop over time that computes e^{Δ A} and Δ B u where it needs them; the states of all
- * steps (N, D, L, S) are kept for C and for the gradient, which is the same scan backwards.
- * Gu & Dao 2023, section 3.3 and algorithm 2.
+ * (N, D, L). One kernel goes through time with the states of a few channels in the cache, and another does so backwards
+ * for the gradient, computing the states anew: memory grows with L · (D + S), not with L · D · S. Where B or C is (D, S)
+ * the states of all steps (N, D, L, S) are kept. Gu & Dao 2023, sections 3.3.1 and 3.3.2, algorithm 2.
  */
 export function selectiveScan(
   u: Tensor,
@@ -64,25 +65,31 @@ export function selectiveScanWithState(
   sized(op, 'delta', delta, [N, D, L]);
   sized(op, 'A', A, [D, null]);
   const S = A.shape[1]!;
-  /** Factors per channel, time and state: (N or 1, D or 1, L or 1, S). */
-  const perState = (name: string, x: Tensor): Tensor => {
-    if (x.ndim === 2) {
-      sized(op, name, x, [D, S]);
-      return x.reshape(1, D, 1, S);
-    }
-    sized(op, name, x, [N, S, L]);
-    return x.transpose(1, 2).unsqueeze(1);
-  };
   const dt = stepSizes(delta, options, 1); // (N, D, L)
-  const decay = dt.unsqueeze(-1).mul(A.unsqueeze(1)).exp(); // (N, D, L, S)
-  const input = dt.mul(u).unsqueeze(-1).mul(perState('B', B)); // (N, D, L, S)
-  const h = wrap(linearScan(decay.node(), input.node(), 2)); // (N, D, L, S)
-  let y = h.mul(perState('C', C)).sum(-1); // (N, D, L)
+  const fixed = B.ndim === 2 || C.ndim === 2;
+  for (const [name, x] of Object.entries({ B, C })) sized(op, name, x, x.ndim === 2 ? [D, S] : [N, S, L]);
+  const scanned = fixed ? fixedScan(u, dt, A, B, C) : scan(u.mT, dt.mT, A, B.mT, C.mT);
+  const { lastState } = scanned; // (N, D, S)
+  let y = fixed ? scanned.y : scanned.y.mT; // (N, D, L)
   if (options.D !== undefined) y = y.add(u.mul(options.D.unsqueeze(-1)));
   if (options.z !== undefined) y = y.mul(silu(options.z));
+  return { y, lastState };
+}
+/** The scan with B or C (D, S): the same at each step. */
+function fixedScan(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor): { y: Tensor; lastState: Tensor } {
+  const [N, D, L] = u.shape as [number, number, number];
+  const S = A.shape[1]!;
+  /** Factors per channel, time and state: (N or 1, D or 1, L or 1, S). */
+  const perState = (x: Tensor): Tensor =>
+    x.ndim === 2 ? x.reshape(1, D, 1, S) : x.transpose(1, 2).unsqueeze(1);
+  const decay = dt.unsqueeze(-1).mul(A.unsqueeze(1)).exp(); // (N, D, L, S)
+  const input = dt.mul(u).unsqueeze(-1).mul(perState(B)); // (N, D, L, S)
+  const h = wrap(linearScan(decay.node(), input.node(), 2)); // (N, D, L, S)
+  const y = h.mul(perState(C)).sum(-1); // (N, D, L)
+  const empty = L === 0;
   return {
     y,
-    lastState: L === 0 ? zeros([N, D, S], { dtype: u.dtype, device: u.device }) : h.select(2, L - 1),
+    lastState: empty ? zeros([N, D, S], { dtype: u.dtype, device: u.device }) : h.select(2, L - 1),
   };
 }
 /**
