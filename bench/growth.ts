@@ -25,7 +25,8 @@ export async function growth(library: Measured): Promise<Record<string, unknown>
     const row: Cell[] = [];
     for (const width of WIDTHS) {
       const dims = [width, width, width, CLASSES];
-      const spec = { kind: 'mlp', dims, batch, optimizer: 'sgd' } as const;
+      // A wide net on one example at a time diverges at 0.1, in any library.
+      const spec = { kind: 'mlp', dims, batch, optimizer: 'sgd', lr: 1e-4 } as const;
       const medians: number[] = [];
       for (let r = 0; r < 3; r++) {
         const { samples, error } = await library.time({ spec, budget: 150 });

@@ -32,7 +32,7 @@ function gemm({ m, k, n, batch, ta, tb }: Gemm): Step {
   return () => (ta ? a.mT : a).matmul(tb ? b.mT : b).realize();
 }
 
-function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
+function mlp({ dims, batch, optimizer, lr = 0.1, compiled }: Mlp): Step {
   const layers = dims.slice(1).map((out, i) => ({
     w: randn([out, dims[i]!])
       .mul(Math.sqrt(2 / dims[i]!))
@@ -41,7 +41,7 @@ function mlp({ dims, batch, optimizer, compiled }: Mlp): Step {
     b: zeros([out], { requiresGrad: true }),
   }));
   const parameters = layers.flatMap(({ w, b }) => [w, b]);
-  const opt = optimizer === 'adam' ? new Adam(parameters, { lr: 1e-3 }) : new SGD(parameters, { lr: 0.1 });
+  const opt = optimizer === 'adam' ? new Adam(parameters, { lr: 1e-3 }) : new SGD(parameters, { lr });
   const net = (x: Tensor): Tensor => {
     let h = x;
     layers.forEach(({ w, b }, i) => {

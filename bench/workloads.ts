@@ -17,6 +17,8 @@ export interface Mlp {
   readonly dims: readonly number[];
   readonly batch: number;
   readonly optimizer: 'sgd' | 'adam';
+  /** Of SGD. Default 0.1. */
+  readonly lr?: number;
   readonly compiled?: boolean;
 }
 /** The size of a net that reads tokens and says the next one. */
