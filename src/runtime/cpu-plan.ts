@@ -16,9 +16,7 @@ import type { CpuDevice } from './cpu.ts';
 import type { Executable, KernelInfo, ProgramSpec } from './device.ts';
 import { flagsOf, type Home, type Place, PlanCode, type Segment } from './plan-code.ts';
 import { type KernelTime, profiling } from './profile.ts';
-
-/** Results up to this size are copied to JavaScript at once. */
-const SMALL_RESULT = 16384;
+import { LARGE } from './resident.ts';
 
 type Result =
   /** Already in its target. */
@@ -119,7 +117,7 @@ export class CpuPlan implements Executable {
       else if (direct.has(v)) this.homes.set(v, { kind: 'external', index: this.targetAt + direct.get(v)! });
       else {
         const root = rootOf.get(v);
-        const large = root !== undefined && spec.targetOf[root]! < 0 && v.bytes > SMALL_RESULT;
+        const large = root !== undefined && spec.targetOf[root]! < 0 && v.bytes >= LARGE;
         if (large) this.homes.set(v, { kind: 'external', index: code.newExternal() });
         else
           this.homes.set(

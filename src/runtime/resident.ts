@@ -5,8 +5,11 @@
 import type { CpuBuffer, Home } from './buffer.ts';
 import type { Heap } from './heap.ts';
 
-/** From this size on it pays to hear of a buffer's death and to keep the exact order of use. */
-const LARGE = 65536;
+/**
+ * From this size on it pays to hear of a buffer's death and to keep the exact order of use. Smaller results are copied to
+ * JavaScript at once: kept here, nobody would say when they are garbage, and the next would be written to cold memory.
+ */
+export const LARGE = 65536;
 /** V8 keeps what has a weak reference until the task ends: no more bytes than these get one in a task. */
 const WEAK_BYTES = 256 * 1024 * 1024;
 
