@@ -69,10 +69,11 @@ export interface OwnKernel<A extends { readonly output: number } = { readonly ou
   takes(n: Node<A>): boolean;
   /** Sizes of the loops. */
   loops(n: Node<A>): readonly number[];
-  /** The index of each source at some place of the loops; `inMemory` where it must be a load. */
+  /**
+   * The index of each source at some place of the loops; `inMemory` where it must be a load without a condition. Others are
+   * expressions of which four fit a vector; a source that is neither gets memory.
+   */
   reads(n: Node<A>, at: readonly Affine[]): readonly { at: Affine[]; inMemory: boolean }[];
-  /** Whether it can use this expression for a source; otherwise the source gets memory. */
-  accepts(e: E, inMemory: boolean): boolean;
   /** The index of the node as a result. */
   writes(n: Node<A>, at: readonly Affine[]): Affine[];
   /** Scalar operations of one run, about. */

@@ -230,7 +230,8 @@ export class KernelBuilder {
     const by = node.op.kernel!;
     const inputs = by.reads(node, at).map((r, i) => {
       const e = this.expr(node.src[i]!, r.at, null);
-      if (!by.accepts(e, r.inMemory)) throw new NeedsMemory(node.src[i]!);
+      const usable = r.inMemory ? e.op === 'load' && e.args.length === 0 : fitsLanes(e);
+      if (!usable) throw new NeedsMemory(node.src[i]!);
       return e;
     });
     const outputs: GemmOperand[] = [];
@@ -427,6 +428,14 @@ const sizeIn = (n: Node, labels: readonly number[], l: number): number => n.shap
 const loopAt = (a: Affine): LoopVar =>
   (a.terms.length === 0 ? null : loopVarOf(a.terms[0]![0])) ?? new LoopVar(1);
 type OwnNode = Node<{ readonly output: number }>;
+/** Whether four values of an expression fit a vector. */
+function fitsLanes(e: E, seen = new Set<E>()): boolean {
+  if (e.type === 'i64' || e.type === 'f64') return false;
+  if (seen.has(e)) return true;
+  seen.add(e);
+  const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
+  return [...e.args, ...(at?.terms ?? []).map(t => t[0])].every(x => fitsLanes(x, seen));
+}
 const AGAIN = Symbol('build the kernel again');
 
 /** An integer index as i32: of an int64 in memory only the low word is read. */

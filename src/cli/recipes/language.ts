@@ -105,7 +105,7 @@ export const KINDS = {
   mamba: { name: 'mamba', title: 'Mamba', build: (vocabSize, o) => new MambaLM(vocabSize, o) },
 } as const satisfies Record<string, LanguageKind>;
 
-/** As nanoGPT trains it: no biases. */
+/** As nanoGPT has it: no biases. */
 const PLAIN_GPT: LanguageKind = {
   ...KINDS.gpt,
   build: (vocabSize, { length, ...size }) =>
@@ -443,7 +443,7 @@ export const LANGUAGE: readonly Recipe[] = [
   plays(KINDS.rnn, { dModel: 128, layers: 2, loss: 2.1 }),
   plays(KINDS.gru, { dModel: 128, layers: 2, loss: 2 }),
   plays(KINDS.lstm, { dModel: 128, layers: 2, loss: 2 }),
-  plays(PLAIN_GPT, { dModel: 128, layers: 4, loss: 1.9, lr: 1e-3, finalLr: 1e-4, warmup: 100 }),
+  plays(PLAIN_GPT, { dModel: 128, layers: 4, loss: 1.9, lr: 2e-3, finalLr: 1e-4, warmup: 100 }),
   plays(KINDS.mamba, { dModel: 128, layers: 2, loss: 1.95 }),
   names(KINDS.gru, { dModel: 128, epochs: 2, copies: 20 }),
   names(KINDS.lstm, { dModel: 96, epochs: 4, copies: 25 }),

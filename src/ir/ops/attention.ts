@@ -8,7 +8,7 @@ import { DTypeError, ShapeError, showShape } from '../../base/errors.ts';
 import { numel, type Shape, sameShape } from '../../base/shape.ts';
 import type { Node } from '../node.ts';
 import { type BatchRule, build, defineOp, type OpDef, type OwnKernel, type Sample } from '../op.ts';
-import type { Affine, E, LoadData } from '../scalar.ts';
+import type { Affine } from '../scalar.ts';
 import { addScaled, constAffine } from '../scalar.ts';
 import { type MatmulAttrs, matmul } from './contract.ts';
 import { add, constLike, exp, iota, le, mul, neg, sub, where } from './elementwise.ts';
@@ -103,16 +103,6 @@ const loops = (n: Node): number[] => {
 const takes = (n: Node): boolean =>
   n.src.every(s => (s.dtype === 'float32' || s.dtype === 'bool') && numel(s.shape) > 0) &&
   sizesOf(n.src).T >= MIN_QUERIES;
-/** Loads without a condition, and expressions of which four fit a vector. */
-export const acceptsLanes = (e: E, inMemory: boolean): boolean =>
-  inMemory ? e.op === 'load' && e.args.length === 0 : fitsLanes(e, new Set());
-function fitsLanes(e: E, seen: Set<E>): boolean {
-  if (e.type === 'i64' || e.type === 'f64') return false;
-  if (seen.has(e)) return true;
-  seen.add(e);
-  const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-  return [...e.args, ...(at?.terms ?? []).map(t => t[0])].every(x => fitsLanes(x, seen));
-}
 /** Where queries, keys, values, numbers per query, and masks are. */
 function places(node: Node, at: readonly Affine[]) {
   const [b, h, g, t, s, d, e] = at as [Affine, Affine, Affine, Affine, Affine, Affine, Affine];
@@ -138,7 +128,6 @@ function work(n: Node<AttentionAttrs>, products: number): number {
 export const attentionKernel: OwnKernel<AttentionAttrs> = {
   takes,
   loops,
-  accepts: acceptsLanes,
   reads: (n, at) => {
     const p = places(n, at);
     return [p.q, p.k, p.v, ...n.src.slice(3).map(p.mask)];
@@ -149,7 +138,6 @@ export const attentionKernel: OwnKernel<AttentionAttrs> = {
 export const attentionGradKernel: OwnKernel<AttentionAttrs> = {
   takes,
   loops,
-  accepts: acceptsLanes,
   reads: (n, at) => {
     const p = places(n, at);
     return [p.q, p.k, p.v, p.row, p.row, p.out, ...n.src.slice(6).map(p.mask)];

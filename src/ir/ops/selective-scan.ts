@@ -6,8 +6,7 @@ import { DTypeError, ShapeError, showShape } from '../../base/errors.ts';
 import { numel, type Shape, sameShape } from '../../base/shape.ts';
 import type { Node } from '../node.ts';
 import { build, defineOp, type OpDef, type OwnKernel, type Sample } from '../op.ts';
-import type { Affine, E } from '../scalar.ts';
-import { acceptsLanes } from './attention.ts';
+import type { Affine } from '../scalar.ts';
 import { add, constLike, exp, mul } from './elementwise.ts';
 import { narrow, pad, reshape } from './movement.ts';
 import { expand, linearScan, neighbour, sum } from './reduce.ts';
@@ -71,11 +70,9 @@ function reads(at: readonly Affine[]) {
   return [...inMemory, { at: channel, inMemory: false }, { at: last, inMemory: false }];
 }
 const work = (n: Node, perElement: number): number => loops(n).reduce((p, x) => p * x, perElement);
-const accepts = (e: E, inMemory: boolean): boolean => acceptsLanes(e, inMemory);
 export const selectiveScanKernel: OwnKernel<SelectiveScanAttrs> = {
   takes,
   loops,
-  accepts,
   reads: (_, at) => reads(at).slice(0, 5),
   writes: (n, at) => (n.attrs.output === 0 ? places(at).channel : places(at).last),
   work: n => work(n, 6),
@@ -83,7 +80,6 @@ export const selectiveScanKernel: OwnKernel<SelectiveScanAttrs> = {
 export const selectiveScanGradKernel: OwnKernel<SelectiveScanAttrs> = {
   takes,
   loops,
-  accepts,
   reads: (_, at) => reads(at),
   writes: (n, at) => reads(at)[n.attrs.output]!.at,
   work: n => work(n, 18),
