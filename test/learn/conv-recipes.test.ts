@@ -23,6 +23,7 @@ it.runIf(data)(
       pictures: '300',
       epochs: '4',
       width: '4',
+      lr: '0.1',
     });
     // It has learnt: guessing is ln 10 = 2.30.
     expect(m['trainLossPlainShallow']).toBeLessThan(2);

@@ -70,10 +70,10 @@ export const degradation = defineRecipe({
     zh: '普通网络：56 层的训练损失远高于 20 层；残差网络两者相近，多个种子平均后 56 层更低；去掉一块后残差网络准确率基本不变，普通网络大幅下降',
   },
   settings: {
-    epochs: count(8),
+    epochs: count(30),
     pictures: count(1000),
     batchSize: count(50),
-    lr: positive(0.1),
+    lr: positive(0.05),
     shallow: count(20),
     deep: count(56),
     width: count(8),
