@@ -60,6 +60,11 @@ export {
 } from './functional/conv.ts';
 export { ctcLoss } from './functional/ctc.ts';
 export {
+  type DiagonalStateSpaceOptions,
+  diagonalStateSpace,
+  diagonalStep,
+} from './functional/diagonal-ssm.ts';
+export {
   alphaDropout,
   type DropoutOptions,
   dropout,

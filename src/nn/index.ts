@@ -186,6 +186,7 @@ export {
   type RnnCellOptions,
   type RnnOptions,
 } from './rnn.ts';
+export { S4D, type S4DOptions } from './s4d.ts';
 export type { LoadOptions, LoadResult, StateDict } from './state-dict.ts';
 export { type Summary, type SummaryInput, type SummaryRow, summary } from './summary.ts';
 export {

@@ -1,4 +1,4 @@
-// Mamba and Mamba-2: the scan against a plain loop, the recurrent step against the scan, causality, chunks, gradients.
+// Mamba, Mamba-2 and S4D: the scan against a plain loop, the recurrent step against the scan, causality, chunks, gradients.
 
 import { describe, expect, it } from 'vitest';
 import { F, Generator, gradcheck, manualSeed, nn, rand, randn, stack, type Tensor } from '../../src/index.ts';
@@ -79,9 +79,82 @@ describe('stateSpaceDual', () => {
   });
 });
 
-describe.each<[string, () => nn.Mamba | nn.Mamba2]>([
+describe('diagonalStateSpace', () => {
+  const [H, M, steps] = [3, 2, 11];
+  const u = randn([N, steps, H], g(1));
+  const dt = rand([H], g(2)).mul(0.3).add(0.05);
+  const A = stack([rand([H, M], g(3)).add(0.2).neg(), randn([H, M], g(4)).mul(4)], -1); // (H, M, 2)
+  const C = randn([H, M, 2], g(5));
+  /** K_l = 2 Re Σ C (e^{Δ A} − 1) / A · e^{l Δ A}, in numbers. */
+  const kernel = (h: number, l: number): number => {
+    const at = (t: Tensor, ...i: number[]): number => t.at(...i).itemSync();
+    let sum = 0;
+    for (let j = 0; j < M; j++) {
+      const [re, im, step] = [at(A, h, j, 0), at(A, h, j, 1), at(dt, h)];
+      const e = (n: number): [number, number] => {
+        const m = Math.exp(n * step * re);
+        return [m * Math.cos(n * step * im), m * Math.sin(n * step * im)];
+      };
+      const mul = ([a, b]: [number, number], [c, d]: [number, number]): [number, number] => [
+        a * c - b * d,
+        a * d + b * c,
+      ];
+      const [x, y] = e(1);
+      const norm = re * re + im * im;
+      const b = mul([x - 1, y], [re / norm, -im / norm]);
+      sum += 2 * mul(mul([at(C, h, j, 0), at(C, h, j, 1)], b), e(l))[0];
+    }
+    return sum;
+  };
+  it.each([1, 3, 4, 11, 64])('in chunks of %i is the convolution that its formula says', chunk => {
+    const { y } = F.diagonalStateSpace(u, dt, A, C, { chunk });
+    for (let h = 0; h < H; h++) {
+      const k = Array.from({ length: steps }, (_, l) => kernel(h, l));
+      for (let t = 0; t < steps; t++) {
+        let want = 0;
+        for (let l = 0; l <= t; l++) want += k[l]! * u.at(1, t - l, h).itemSync();
+        expect(y.at(1, t, h).itemSync()).toBeCloseTo(want, 10);
+      }
+    }
+  });
+  it('goes on from a state, in chunks and step by step', () => {
+    const whole = F.diagonalStateSpace(u, dt, A, C, { chunk: 4 });
+    const first = F.diagonalStateSpace(u.narrow(1, 0, 5), dt, A, C, { chunk: 4 });
+    const second = F.diagonalStateSpace(u.narrow(1, 5, 6), dt, A, C, { chunk: 4, state: first.lastState });
+    expect(farthest(second.y, whole.y.narrow(1, 5, 6))).toBeLessThan(1e-12);
+    expect(farthest(second.lastState, whole.lastState)).toBeLessThan(1e-12);
+    let { lastState: state } = first;
+    for (let t = 5; t < steps; t++) {
+      const next = F.diagonalStep(state, u.select(1, t), dt, A, C);
+      expect(farthest(next.y, whole.y.select(1, t))).toBeLessThan(1e-12);
+      state = next.state;
+    }
+    expect(farthest(state, whole.lastState)).toBeLessThan(1e-12);
+  });
+  it('has the right gradients', () => {
+    const f = (...x: Tensor[]): Tensor => F.diagonalStateSpace(x[0]!, x[1]!, x[2]!, x[3]!, { chunk: 4 }).y;
+    expect(gradcheck(f, [u.narrow(1, 0, 6).clone(), dt, A, C])).toBe(true);
+  });
+  it('the kernel of a block is what its output is a convolution with', () => {
+    const block = new nn.S4D(H, { dState: 4 }).double();
+    const k = (block.kernel as unknown as (L: number) => Tensor)(steps); // (H, L)
+    const { dt, A } = block.kernel.system();
+    const { y } = F.diagonalStateSpace(u, dt, A, block.kernel.C);
+    const want = k.mul(u.select(0, 0).flip(0).mT).sum(-1); // (H)
+    expect(farthest(y.at(0, steps - 1), want)).toBeLessThan(1e-12);
+  });
+  it('says what does not fit', () => {
+    expect(() => F.diagonalStateSpace(u, dt, A, C.narrow(1, 0, 1))).toThrow('A and C are (H, M, 2), got');
+    expect(() => F.diagonalStateSpace(u, dt, A, C, { chunk: 0 })).toThrow('chunk must be a positive integer');
+    expect(() => new nn.S4D(8, { dState: 3 })).toThrow('dState must be a positive even number, got 3');
+    expect(F.diagonalStateSpace(u.narrow(1, 0, 0), dt, A, C).y.shape).toEqual([N, 0, H]);
+  });
+});
+
+describe.each<[string, () => nn.Mamba | nn.Mamba2 | nn.S4D]>([
   ['Mamba', () => new nn.Mamba(8, { dState: 4 })],
   ['Mamba2', () => new nn.Mamba2(8, { dState: 4, headDim: 4, groups: 2, chunkSize: 4 })],
+  ['S4D', () => new nn.S4D(8, { dState: 6, chunkSize: 4 })],
 ])('%s', (_, make) => {
   manualSeed(3);
   const block = make();
@@ -91,7 +164,8 @@ describe.each<[string, () => nn.Mamba | nn.Mamba2]>([
     for (const prefix of [0, 1, 5]) {
       let state = prefix === 0 ? block.initialState(2) : block.forwardWithState(x.narrow(1, 0, prefix)).state;
       for (let t = prefix; t < 11; t++) {
-        const next = block.step(x.select(1, t), state);
+        // Each block has a state of its own kind.
+        const next = block.step(x.select(1, t), state as never);
         expect(farthest(next.y, y.select(1, t))).toBeLessThan(1e-5);
         state = next.state;
       }
@@ -130,6 +204,15 @@ it('keys are those of the official checkpoints', () => {
     'dt_proj.weight',
     'dt_proj.bias',
     'out_proj.weight',
+  ]);
+  expect(Object.keys(new nn.S4D(8).stateDict())).toEqual([
+    'D',
+    'kernel.C',
+    'kernel.log_dt',
+    'kernel.log_A_real',
+    'kernel.A_imag',
+    'output_linear.0.weight',
+    'output_linear.0.bias',
   ]);
   expect(Object.keys(new nn.Mamba2(32).stateDict())).toEqual([
     'dt_bias',
