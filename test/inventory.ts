@@ -90,7 +90,7 @@ M14 GRU and LSTM | nn/recurrent: a layer is its cell, step by step
 M15 many to one, many to many | recipe sst2-bag | recipe polarity-cnn | text/tagger: tags that hang on both neighbours are found in 99 % | text/sequences: Translator | recipe tagging | recipe reversal
 M16 LeNet, AlexNet, VGG, Inception, DenseNet | vision/models: published sizes | vision/models: outputs with the same weights are PyTorch's
 M17 ResNet and its plain twin | vision/models: published sizes | vision/models: a plain network has the parameters … | vision/models: the plain counterpart of ResNet-18 adds nothing
-M18 Transformer and Mamba | text/models: language models: %s | text/llama: writes the published story, token by token | recipe char-gpt | recipe char-mamba | recipe race
+M18 Transformer and Mamba | text/models: language models: %s | text/llama: writes the published story, token by token | recipe char-gpt | recipe char-mamba | recipe race | recipe growing-length
 M19 MySimpleNet and its kin | learn/modules: a network of one’s own
 M20 SVM, DBN, Conv1d, ResNeXt, ViT and others by name | learn/classic: linear classifiers | learn/classic: Boltzmann machines | vision/models: published sizes
 `,

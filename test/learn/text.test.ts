@@ -84,6 +84,22 @@ describe('the race of language models', () => {
   });
 });
 
+describe('growing-length', () => {
+  it('a token of a longer text is more work for attention, and the same for Mamba', async () => {
+    const run = await runRecipe(findRecipe('growing-length'), 0, { epochs: '1', longest: '256' }, terminal);
+    const { metrics: m } = run;
+    const of = (name: string): number[] => [64, 128, 256].map(length => m[`${name}${length}`]!);
+    const [gpt, mamba] = [of('operationsGPT'), of('operationsMamba')];
+    expect(Math.max(...mamba) / Math.min(...mamba)).toBeLessThan(1.05);
+    expect(gpt[1]! / gpt[0]!).toBeGreaterThan(1.02);
+    // What is added doubles with the length.
+    expect((gpt[2]! - gpt[1]!) / (gpt[1]! - gpt[0]!)).toBeGreaterThan(1.6);
+    for (const name of ['trainingGPT', 'trainingMamba', 'writingGPT', 'writingMamba'])
+      for (const ms of of(name)) expect(ms).toBeGreaterThan(0);
+    expect(Object.keys(await run.pictures())).toEqual(['operations', 'training', 'writing']);
+  }, 60_000);
+});
+
 describe('a sentence step by step', () => {
   it('tells what the model says to each prefix, and without each word', async () => {
     manualSeed(2);

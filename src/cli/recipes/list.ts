@@ -8,6 +8,7 @@ import { convStack, pooling } from './conv-ways.ts';
 import { degradation } from './degradation.ts';
 import { dropoutL2 } from './dropout-l2.ts';
 import { forecast } from './forecast.ts';
+import { growingLength } from './growing-length.ts';
 import { adaline, dbn, perceptron, svm, xor } from './history.ts';
 import { fashionMlp, mnistMlp } from './image-mlp.ts';
 import { cifar100Resnet20, fashionCnn, lenet } from './image-net.ts';
@@ -83,5 +84,6 @@ export const RECIPES: readonly Recipe[] = [
   namesBigram,
   ...LANGUAGE,
   race,
+  growingLength,
   ...SENTIMENT,
 ];
