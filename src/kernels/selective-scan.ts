@@ -113,10 +113,9 @@ class Scan {
   times(v: LoopVar, body: readonly Stmt[]): Stmt {
     return this.for(v, int(0), int(v.size), body);
   }
-  /** All states; `step` gives the statements of one. */
-  states(step: (s: LoopVar) => readonly Stmt[]): Stmt {
-    const { s } = this;
-    return this.times(s, step(s));
+  /** What is done with each state. */
+  states(body: readonly Stmt[]): Stmt {
+    return this.times(this.s, body);
   }
   /** From the steps of a body to a function with its tasks. */
   add(body: readonly Stmt[], range: number, tasks: Piece['tasks'], ns: number): void {
@@ -148,7 +147,7 @@ function forward(call: OwnKernelCall, target: Target): Pieces {
   const decay = m.exp(m.mul(k.read(dt), k.vector(factors, here)));
   const steps: Stmt[] = [
     { kind: 'set', accs: [dt, x, sum], values: [delta, m.mul(delta, u), k.zero] },
-    k.states(() => [
+    k.states([
       {
         kind: 'set',
         accs: [h],
@@ -163,10 +162,10 @@ function forward(call: OwnKernelCall, target: Target): Pieces {
   const body: Stmt[] = [
     { kind: 'let', v: n, value: example },
     { kind: 'let', v: d, value: m.mul(m.sub(varOf(row), m.mul(example, int(rows))), int(k.lanes)) },
-    k.states(() => [k.keep(factors, here, A), k.keep(state, here, k.zero)]),
+    k.states([k.keep(factors, here, A), k.keep(state, here, k.zero)]),
     k.times(t, steps),
   ];
-  if (last !== null) body.push(k.states(() => [k.result(last, k.vector(state, here))]));
+  if (last !== null) body.push(k.states([k.result(last, k.vector(state, here))]));
   k.add([k.for(row, k.read(k.begin), k.read(k.end), body)], range, tasks, ns);
   return k.done();
 }
@@ -218,7 +217,7 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
 
   const again: Stmt[] = [
     { kind: 'set', accs: [a.dt, a.x], values: [delta, m.mul(delta, u)] },
-    k.states(() => [
+    k.states([
       { kind: 'set', accs: [a.decay], values: [m.exp(m.mul(v.dt, A0))] },
       {
         kind: 'set',
@@ -236,7 +235,7 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
       accs: [a.dt, a.x, a.g, a.ofInput, a.ofDelta],
       values: [delta, m.mul(delta, u), g, k.zero, k.zero],
     },
-    k.states(() => [
+    k.states([
       { kind: 'set', accs: [a.lambda], values: [m.fma(v.g, c, k.vector(ahead, here))] },
       { kind: 'set', accs: [a.carried], values: [m.mul(v.lambda, k.vector(decays, decayAt))] },
       { kind: 'set', accs: [a.exponent], values: [m.mul(v.carried, k.vector(states, before))] },
@@ -262,10 +261,10 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
     [
       k.for(part, k.read(k.begin), k.read(k.end), [
         { kind: 'let', v: n, value: example },
-        k.times(t, [k.states(() => [k.keep(sumsB, ofPart, k.zero), k.keep(sumsC, ofPart, k.zero)])]),
+        k.times(t, [k.states([k.keep(sumsB, ofPart, k.zero), k.keep(sumsC, ofPart, k.zero)])]),
         k.for(row, first, stop, [
           { kind: 'let', v: d, value: m.mul(varOf(row), int(lanes)) },
-          k.states(() => [
+          k.states([
             k.keep(factors, here, A),
             k.keep(ahead, here, gLast),
             k.keep(sumsA, ofRow, k.zero),
@@ -303,7 +302,7 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
     const body: Stmt[] = [
       { kind: 'let', v: n, value: m.div(varOf(spot), int(L)) },
       { kind: 'let', v: t, value: m.sub(varOf(spot), m.mul(varOf(n), int(L))) },
-      k.states(() => [...(dB ? [store(dB, total(sumsB))] : []), ...(dC ? [store(dC, total(sumsC))] : [])]),
+      k.states([...(dB ? [store(dB, total(sumsB))] : []), ...(dC ? [store(dC, total(sumsC))] : [])]),
     ];
     const cost = spot.size * S * (parts + 4);
     k.add([k.for(spot, k.read(k.begin), k.read(k.end), body)], spot.size, cutRange(spot.size, cost, 1), cost);
@@ -312,7 +311,7 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
     const sum = k.acc();
     const body: Stmt[] = [
       { kind: 'let', v: d, value: m.mul(varOf(row), int(lanes)) },
-      k.states(() => [
+      k.states([
         { kind: 'set', accs: [sum], values: [k.zero] },
         k.times(n, [{ kind: 'set', accs: [sum], values: [m.add(k.read(sum), k.vector(sumsA, ofRow))] }]),
         k.result(dA, k.read(sum)),
