@@ -16,11 +16,10 @@ interface Results {
   readonly date: string;
   readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string };
   readonly settings: readonly { readonly name: string; readonly setting: string }[];
-  readonly gemm: readonly Row[];
-  readonly steps: readonly Row[];
-  readonly kernels: readonly Row[];
 }
-type Subject = 'gemm' | 'steps' | 'kernels';
+const SUBJECTS = ['gemm', 'steps', 'kernels', 'vision', 'recurrent', 'gpt', 'mamba'] as const;
+type Subject = (typeof SUBJECTS)[number];
+type Measured = Results & Readonly<Record<Subject, readonly Row[]>>;
 
 /** What is shown: workload, and how it is called in both languages. */
 const SHOWN: readonly (readonly [Subject, string, string, string])[] = [
@@ -33,42 +32,39 @@ const SHOWN: readonly (readonly [Subject, string, string, string])[] = [
   ['kernels', 'softmax-4096x1024', 'softmax 4096 × 1024', 'softmax 4096 × 1024'],
   ['kernels', 'layernorm-4096x1024', 'layer norm 4096 × 1024', 'layer norm 4096 × 1024'],
   ['kernels', 'elementwise-gelu-sum-4M', 'gelu(2x + 1).sum(), 4M elements', 'gelu(2x + 1).sum()，4M 个元素'],
+  ['vision', 'lenet5-mnist-b128-sgdm', 'training step LeNet-5, 28 × 28, batch 128', '训练一步：LeNet-5，28 × 28，批量 128'],
+  ['vision', 'resnet20-cifar100-b128-sgdm', 'training step ResNet-20, 32 × 32, batch 128', '训练一步：ResNet-20，32 × 32，批量 128'],
+  ['vision', 'resnet18-cifar100-b32-sgdm', 'training step ResNet-18, 32 × 32, batch 32', '训练一步：ResNet-18，32 × 32，批量 32'],
+  ['recurrent', 'char-lstm-2x128-t64-b32-adam', 'training step LSTM, 2 × 128, 64 steps, batch 32', '训练一步：LSTM，2 × 128，64 步，批量 32'],
+  ['gpt', 'gpt-4l-4h-128d-t64-b12-adamw', 'training step GPT, 4 × 128, 64 tokens, batch 12', '训练一步：GPT，4 × 128，64 个词元，批量 12'],
+  ['mamba', 'mamba-2l-128d-t64-b12-adamw', 'training step Mamba, 2 × 128, 64 tokens, batch 12', '训练一步：Mamba，2 × 128，64 个词元，批量 12'],
 ]; // biome-ignore format: a table
 const WORDS = {
   en: {
-    head: [
-      'milliseconds',
-      'Tenon, 1 thread',
-      'Tenon, 2 threads',
-      'jax-js',
-      'tfjs-wasm',
-      'PyTorch, 2 threads',
-    ],
+    head: ['milliseconds', 'Tenon, 1 thread', 'Tenon, 2 threads', 'jax-js', 'tfjs-wasm', 'PyTorch'],
     made: (r: Results) =>
-      `Made by \`npm run bench -- gemm steps kernels\` on ${r.date}: ${r.machine.cores} cores of an ${r.machine.cpu}, Node ${r.machine.node.slice(1)}, WebAssembly only; PyTorch ${version(r)}. All libraries in one run, medians.`,
+      `Made by \`npm run bench -- ${SUBJECTS.join(' ')}\` on ${r.date}: ${r.machine.cores} cores of an ${r.machine.cpu}, Node ${r.machine.node.slice(1)}, WebAssembly only; PyTorch ${version(r)}, the better of 1 and 2 threads. The libraries of a row in one run, medians; — where a library has no such thing, or none was written for it.`,
   },
   zh: {
-    head: ['', 'Tenon，1 线程', 'Tenon，2 线程', 'jax-js', 'tfjs-wasm', 'PyTorch，2 线程'],
+    head: ['', 'Tenon，1 线程', 'Tenon，2 线程', 'jax-js', 'tfjs-wasm', 'PyTorch'],
     made: (r: Results) =>
-      `由 \`npm run bench -- gemm steps kernels\` 于 ${r.date} 测得：${r.machine.cpu} ${r.machine.cores} 核，Node ${r.machine.node.slice(1)}，只用 WebAssembly；PyTorch ${version(r)}。各库在同一次运行中轮流计时，取中位数。`,
+      `由 \`npm run bench -- ${SUBJECTS.join(' ')}\` 于 ${r.date} 测得：${r.machine.cpu} ${r.machine.cores} 核，Node ${r.machine.node.slice(1)}，只用 WebAssembly；PyTorch ${version(r)}，取 1 线程与 2 线程中较快者。同一行的各库在同一次运行中轮流计时，取中位数；— 表示该库没有，或没有为它编写。`,
   },
 } as const;
 const version = (r: Results): string =>
   r.settings.find(s => s.name === 'pytorch')?.setting.split(',')[0] ?? '—';
 
-function newest(root: string): Results {
+function newest(root: string): Measured {
   const folder = join(root, 'bench/results');
   const names = readdirSync(folder)
     .filter(f => f.endsWith('.json'))
     .sort()
     .reverse();
   for (const name of names) {
-    const r = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Partial<Results>;
-    if (r.gemm && r.steps && r.kernels) return r as Results;
+    const r = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Partial<Measured>;
+    if (SUBJECTS.every(s => r[s] !== undefined)) return r as Measured;
   }
-  throw new Error(
-    'docs: no file of bench/results has gemm, steps and kernels: npm run bench -- gemm steps kernels',
-  );
+  throw new Error(`docs: no file of bench/results has all of this: npm run bench -- ${SUBJECTS.join(' ')}`);
 }
 /** Two or three digits that count, in a unit that a person would choose. */
 const show = (ms: number | undefined): string => {
@@ -85,7 +81,9 @@ export function withSpeed(root: string, text: string, language: 'en' | 'zh'): st
     const at = (threads: number): Row | undefined =>
       results[subject].find(r => r.workload === workload && r.device === 'cpu' && r.threads === threads);
     const peers = at(2)?.peers ?? {};
-    const values = [at(1)?.ms, at(2)?.ms, peers['jax-js'], peers['tfjs-wasm'], peers['pytorch']];
+    const torch = [1, 2].map(threads => at(threads)?.peers['pytorch']).filter(ms => ms !== undefined);
+    const best = torch.length === 0 ? undefined : Math.min(...torch);
+    const values = [at(1)?.ms, at(2)?.ms, peers['jax-js'], peers['tfjs-wasm'], best];
     return `| ${language === 'zh' ? zh : en} | ${values.map(show).join(' | ')} |`;
   });
   const table = [
