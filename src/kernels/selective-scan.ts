@@ -3,6 +3,7 @@
 // In: the call of a kernel. Out: functions and tasks. Letters as in ir/ops/selective-scan.ts.
 
 import type { Acc, LoopProgram, Stmt } from '../codegen/loop.ts';
+import { expFlushed } from '../codegen/math.ts';
 import { emitLoops } from '../codegen/wasm.ts';
 import type { Target } from '../codegen/wasm-target.ts';
 import { Dependence } from '../codegen/widen.ts';
@@ -14,10 +15,12 @@ import {
   asAffine,
   constAffine,
   type E,
+  indexOf,
   LoopVar,
   lane,
   load,
   m,
+  rebuild,
   splat,
   varOf,
   withExprs,
@@ -32,7 +35,11 @@ const NS_FORWARD = 0.8;
 const NS_GRADIENT = 2;
 /** Tasks of the gradient: each has memory for the states of a few channels, and sums over channels. */
 const GRADIENT_TASKS = 16;
+/** Rows of vectors that are left at least when some of them go side by side. */
+const ENOUGH_ROWS = 16;
 
+/** eˣ for exponents that are hardly ever positive: 0 below −87, and no more than e⁸⁸. */
+const decayOf = (x: E): E => expFlushed(m.pmin(x, m.const(88, 'f32')));
 const int = (x: number): E => m.const(x, 'i32');
 type Term = readonly [E | LoopVar, number];
 const place = (c: number, ...terms: readonly Term[]): Affine =>
@@ -82,10 +89,13 @@ class Scan {
   all(e: E): E {
     return this.lanes === 4 ? splat(e) : e;
   }
-  /** Source i for the channels from d on. */
-  input(i: number): E {
+  /** Source i for the channels from d on, or from so many vectors further on. */
+  input(i: number, ahead = 0): E {
     const e = this.call.inputs[i]!;
-    return this.lanes === 4 ? splat(this.deps.widen(e, this.d)) : e;
+    const wide = this.lanes === 4 ? splat(this.deps.widen(e, this.d)) : e;
+    if (ahead === 0) return wide;
+    const further = indexOf(place(ahead * this.lanes, [this.d, 1]));
+    return rebuild(wide, x => (x === varOf(this.d) ? further : null), new Map());
   }
   /** Working memory of so many vectors; returns its buffer. */
   reserve(vectors: number): number {
@@ -102,10 +112,11 @@ class Scan {
   keep(buffer: number, at: Affine, value: E): Stmt {
     return { kind: 'store', buffer, at: this.whole(at), dtype: 'float32', value, step: 1 };
   }
-  /** A result for the channels from d on. */
-  result({ buffer, at }: GemmOperand, value: E): Stmt {
-    const step = this.lanes === 4 ? coefficient(at, this.d) : 1;
-    return { kind: 'store', buffer, at, dtype: 'float32', value, step };
+  /** A result for the channels from d on, or from so many vectors further on. */
+  result({ buffer, at }: GemmOperand, value: E, ahead = 0): Stmt {
+    const k = coefficient(at, this.d);
+    const here = addScaled(at, constAffine(1), ahead * this.lanes * k);
+    return { kind: 'store', buffer, at: here, dtype: 'float32', value, step: this.lanes === 4 ? k : 1 };
   }
   for(v: LoopVar, from: E, to: E, body: readonly Stmt[]): Stmt {
     return { kind: 'for', v, from, to, variants: [{ step: 1, body }] };
@@ -133,40 +144,54 @@ function forward(call: OwnKernelCall, target: Target): Pieces {
   const k = new Scan(call, target);
   const { n, t, d, s, rows } = k;
   const [y, last] = [call.outputs[0] ?? null, call.outputs[1] ?? null];
-  const range = n.size * rows;
+  // Vectors side by side use whole lines of the cache and read B and C once, where enough rows are left to share.
+  const V = [4, 2].find(v => rows % v === 0 && (n.size * rows) / v >= ENOUGH_ROWS) ?? 1;
+  const side = Array.from({ length: V }, (_, j) => j);
+  const blocks = rows / V;
+  const range = n.size * blocks;
   const ns = k.elements * NS_FORWARD;
   const tasks = cutRange(range, ns, 1);
   const each = tasks[0]![1];
-  const [factors, state] = [0, 1].map(() => k.reserve(tasks.length * s.size)) as [number, number];
-  const region: Term = [m.div(k.read(k.begin), int(each)), s.size];
+  const [factors, state] = [0, 1].map(() => k.reserve(tasks.length * s.size * V)) as [number, number];
+  const region: Term = [m.div(k.read(k.begin), int(each)), s.size * V];
 
-  const row = new LoopVar(range);
-  const [dt, x, h, sum] = [0, 1, 2, 3].map(() => k.acc()) as [Acc, Acc, Acc, Acc];
-  const here = place(0, region, [s, 1]);
-  const [u, delta, A, B, C] = [0, 1, 2, 3, 4].map(i => k.input(i)) as [E, E, E, E, E];
-  const decay = m.exp(m.mul(k.read(dt), k.vector(factors, here)));
+  const block = new LoopVar(range);
+  const h = k.acc();
+  const [dt, x, sum] = [0, 1, 2].map(() => side.map(() => k.acc())) as [Acc[], Acc[], Acc[]];
+  const here = side.map(j => place(j, region, [s, V]));
+  const [b, c] = [k.all(k.input(3)), k.all(k.input(4))];
   const steps: Stmt[] = [
-    { kind: 'set', accs: [dt, x, sum], values: [delta, m.mul(delta, u), k.zero] },
-    k.states([
-      {
-        kind: 'set',
-        accs: [h],
-        values: [m.fma(decay, k.vector(state, here), m.mul(k.read(x), k.all(B)))],
-      },
-      k.keep(state, here, k.read(h)),
-      { kind: 'set', accs: [sum], values: [m.fma(k.read(h), k.all(C), k.read(sum))] },
-    ]),
+    {
+      kind: 'set',
+      accs: [...dt, ...x, ...sum],
+      values: [
+        ...side.map(j => k.input(1, j)),
+        ...side.map(j => m.mul(k.input(1, j), k.input(0, j))),
+        ...side.map(() => k.zero),
+      ],
+    },
+    k.states(
+      side.flatMap(j => {
+        const decay = decayOf(m.mul(k.read(dt[j]!), k.vector(factors, here[j]!)));
+        const next = m.fma(decay, k.vector(state, here[j]!), m.mul(k.read(x[j]!), b));
+        return [
+          { kind: 'set', accs: [h], values: [next] },
+          k.keep(state, here[j]!, k.read(h)),
+          { kind: 'set', accs: [sum[j]!], values: [m.fma(k.read(h), c, k.read(sum[j]!))] },
+        ] as const;
+      }),
+    ),
   ];
-  if (y !== null) steps.push(k.result(y, k.read(sum)));
-  const example = m.div(varOf(row), int(rows));
+  if (y !== null) steps.push(...side.map(j => k.result(y, k.read(sum[j]!), j)));
+  const example = m.div(varOf(block), int(blocks));
   const body: Stmt[] = [
     { kind: 'let', v: n, value: example },
-    { kind: 'let', v: d, value: m.mul(m.sub(varOf(row), m.mul(example, int(rows))), int(k.lanes)) },
-    k.states([k.keep(factors, here, A), k.keep(state, here, k.zero)]),
+    { kind: 'let', v: d, value: m.mul(m.sub(varOf(block), m.mul(example, int(blocks))), int(k.lanes * V)) },
+    k.states(side.flatMap(j => [k.keep(factors, here[j]!, k.input(2, j)), k.keep(state, here[j]!, k.zero)])),
     k.times(t, steps),
   ];
-  if (last !== null) body.push(k.states([k.result(last, k.vector(state, here))]));
-  k.add([k.for(row, k.read(k.begin), k.read(k.end), body)], range, tasks, ns);
+  if (last !== null) body.push(k.states(side.map(j => k.result(last, k.vector(state, here[j]!), j))));
+  k.add([k.for(block, k.read(k.begin), k.read(k.end), body)], range, tasks, ns);
   return k.done();
 }
 
@@ -218,7 +243,7 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
   const again: Stmt[] = [
     { kind: 'set', accs: [a.dt, a.x], values: [delta, m.mul(delta, u)] },
     k.states([
-      { kind: 'set', accs: [a.decay], values: [m.exp(m.mul(v.dt, A0))] },
+      { kind: 'set', accs: [a.decay], values: [decayOf(m.mul(v.dt, A0))] },
       {
         kind: 'set',
         accs: [a.h],

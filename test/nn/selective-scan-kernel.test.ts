@@ -62,6 +62,8 @@ describe('agrees with float64', () => {
     ['one example with many parts', [1, 70, 128, 16]],
     ['parts that do not come out even', [3, 12, 44, 5]],
     ['more examples than tasks', [21, 6, 16, 2]],
+    ['two vectors side by side', [4, 9, 40, 3]],
+    ['four vectors side by side', [4, 9, 64, 5]],
   ] as const)('%s', (_, [N, L, D, S]) => {
     manualSeed(1);
     agree(operands(N, L, D, S));
