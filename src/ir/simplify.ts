@@ -148,6 +148,18 @@ function alongOne(f: Node, shape: Shape, dims: readonly number[]): Node | null {
 const SPLIT_FROM = 32768;
 const FEW_RESULTS = 32;
 const CHUNKS = 64;
+/**
+ * Long columns side by side are cut, too, where all of them do not fit a cache: some columns at a time would touch a few bytes
+ * of every row; so all columns of some rows do, and then those of the next.
+ */
+const COLUMNS_FROM = 1 << 19;
+const MANY_ROWS = 1024;
+const MOST_COLUMNS = 4096;
+const sumsColumns = (x: Node, dims: readonly number[], results: number): boolean =>
+  !dims.includes(x.shape.length - 1) &&
+  results <= MOST_COLUMNS &&
+  countOf(x, dims) >= MANY_ROWS &&
+  countOf(x, dims) * results >= COLUMNS_FROM;
 const splitReductions: Rule[] = [
   n => {
     if (n.op.kind !== 'reduce' || n.op.fold!.positional || n.op.fold!.merge === null) return null;
@@ -155,26 +167,32 @@ const splitReductions: Rule[] = [
     const { dims, keepdim } = n.attrs as ReduceAttrs;
     const count = countOf(x, dims);
     const results = numel(n.shape);
-    if (count < 2048 || count * results < SPLIT_FROM || results > FEW_RESULTS || results === 0) return null;
-    const d = dims[0]!;
-    const size = x.shape[d]!;
+    const few = results <= FEW_RESULTS && count >= 2048 && count * results >= SPLIT_FROM;
+    if (results === 0 || !(few || sumsColumns(x, dims, results))) return null;
     const again = (y: Node, at: readonly number[]): Node => build(n.op, [y], { dims: at, keepdim: false });
     const finish = (y: Node): Node => (keepdim ? reshape(y, n.shape) : y);
-    if (dims.length > 1 && size >= 16 && size <= 8192) {
-      return finish(again(again(x, dims.slice(1)), [d]));
+    const first = x.shape[dims[0]!]!;
+    if (dims.length > 1 && first >= 16 && first <= 8192) {
+      return finish(again(again(x, dims.slice(1)), [dims[0]!]));
     }
+    const d = few ? dims[0]! : dims.reduce((a, b) => (x.shape[b]! > x.shape[a]! ? b : a));
+    const size = x.shape[d]!;
     const chunks = chunkCount(size);
     if (chunks < 8) return null;
     const each = Math.floor(size / chunks);
     const main = narrow(x, d, 0, chunks * each);
     const split = reshape(main, [...x.shape.slice(0, d), chunks, each, ...x.shape.slice(d + 1)]);
     // (…, chunks, each, …): reduce everything but the chunks, then the chunks (joined with what was left over).
-    const part = again(split, [d + 1, ...dims.slice(1).map(k => k + 1)]);
+    const part = again(
+      split,
+      dims.map(k => (k < d ? k : k + 1)),
+    );
+    const at = d - dims.filter(k => k < d).length;
     const left = size - chunks * each;
-    if (left === 0) return finish(again(part, [d]));
+    if (left === 0) return finish(again(part, [at]));
     const tail = build(n.op, [narrow(x, d, chunks * each, left)], { dims, keepdim: false });
-    const row = reshape(tail, [...tail.shape.slice(0, d), 1, ...tail.shape.slice(d)]);
-    return finish(again(cat([part, row], d), [d]));
+    const row = reshape(tail, [...tail.shape.slice(0, at), 1, ...tail.shape.slice(at)]);
+    return finish(again(cat([part, row], at), [at]));
   },
 ];
 /** Bytes of an operand that a part of a long product reads: with its partner and the sums it stays in L2. */

@@ -321,7 +321,9 @@ class Fuser {
     if (place === null || scattered(place, use)) return null;
     const work = place.rows * row;
     const idle = place.rootRows < FEW_ROWS ? work >= MUCH : place.rootRows < SOME_ROWS && work >= VERY_MUCH;
-    return idle ? null : place;
+    // A sum of sums was cut for the caches: the parts come first.
+    const parts = place.rows > place.rootRows && work >= VERY_MUCH;
+    return idle || parts ? null : place;
   }
   /** The scope right inside the loops that a value depends on, with the others further in. */
   private outward(use: Use): Scope | null {

@@ -34,6 +34,38 @@ describe('a reduction of much to little', () => {
   });
 });
 
+describe('long columns side by side', () => {
+  const wave = (n: number): Float32Array =>
+    Float32Array.from({ length: n }, (_, i) => ((i * 7919) % 31) - 15);
+  it.each([
+    [4096, 128],
+    [2049, 257],
+    [5003, 130],
+    [8, 1024, 96],
+  ])('of %i × %i × … are summed some rows at a time', (...shape) => {
+    const sizes = shape.filter(n => typeof n === 'number');
+    const m = sizes.at(-1)!;
+    const data = wave(sizes.reduce((a, b) => a * b));
+    const dims = sizes.slice(0, -1).map((_, d) => d);
+    const x = tensor(data, { shape: sizes }).realize();
+    const want = new Array<number>(m).fill(0);
+    data.forEach((v, i) => {
+      want[i % m]! += v;
+    });
+    expect(numbers(x.sum(dims))).toEqual(want);
+    expect(numbers(x.sum(dims, { keepdim: true }).squeeze())).toEqual(want);
+    expect(numbers(x.mul(2).sum(dims))).toEqual(want.map(v => 2 * v));
+    expect(new Set(numbers(x.amax(dims)))).toEqual(new Set([15]));
+    // Rows that are left over are summed by a kernel of their own, and two small copies join them with the parts.
+    const even = sizes[0]! % 8 === 0;
+    expect(kernels(() => x.sum(dims))).toBe(even ? 2 : 5);
+  });
+  it('that fit a cache are one kernel', () => {
+    const x = tensor(wave(512 * 256), { shape: [512, 256] }).realize();
+    expect(kernels(() => x.sum(0))).toBe(1);
+  });
+});
+
 describe('the position of an extreme in a long row', () => {
   it.each([32_768, 40_000, 100_003])('of %i elements', n => {
     const values = numbers(arange(n).mul(7).remainder(n).add(-5).abs());
