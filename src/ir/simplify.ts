@@ -175,7 +175,7 @@ const splitReductions: Rule[] = [
     if (dims.length > 1 && first >= 16 && first <= 8192) {
       return finish(again(again(x, dims.slice(1)), [dims[0]!]));
     }
-    const d = few ? dims[0]! : dims.reduce((a, b) => (x.shape[b]! > x.shape[a]! ? b : a));
+    const d = dims.reduce((a, b) => (x.shape[b]! > x.shape[a]! ? b : a));
     const size = x.shape[d]!;
     const chunks = chunkCount(size);
     if (chunks < 8) return null;

@@ -83,11 +83,8 @@ class Scan {
   }
   /** Zero for each channel of a vector. */
   get zero(): E {
-    return this.all(m.const(0, 'f32'));
-  }
-  /** One value for all channels of a vector. */
-  all(e: E): E {
-    return this.lanes === 4 ? splat(e) : e;
+    const zero = m.const(0, 'f32');
+    return this.lanes === 4 ? splat(zero) : zero;
   }
   /** Source i for the channels from d on, or from so many vectors further on. */
   input(i: number, ahead = 0): E {
@@ -159,7 +156,7 @@ function forward(call: OwnKernelCall, target: Target): Pieces {
   const h = k.acc();
   const [dt, x, sum] = [0, 1, 2].map(() => side.map(() => k.acc())) as [Acc[], Acc[], Acc[]];
   const here = side.map(j => place(j, region, [s, V]));
-  const [b, c] = [k.all(k.input(3)), k.all(k.input(4))];
+  const [b, c] = [k.input(3), k.input(4)];
   const steps: Stmt[] = [
     {
       kind: 'set',
@@ -236,9 +233,8 @@ function gradient(call: OwnKernelCall, target: Target): Pieces {
   ] as const;
   const a = Object.fromEntries(names.map(x => [x, k.acc()])) as Record<(typeof names)[number], Acc>;
   const v = Object.fromEntries(names.map(x => [x, k.read(a[x])])) as Record<(typeof names)[number], E>;
-  const [u, delta, A, B, C, g, gLast] = [0, 1, 2, 3, 4, 5, 6].map(i => k.input(i)) as [E, E, E, E, E, E, E];
+  const [u, delta, A, b, c, g, gLast] = [0, 1, 2, 3, 4, 5, 6].map(i => k.input(i)) as [E, E, E, E, E, E, E];
   const A0 = k.vector(factors, here);
-  const [b, c] = [k.all(B), k.all(C)];
 
   const again: Stmt[] = [
     { kind: 'set', accs: [a.dt, a.x], values: [delta, m.mul(delta, u)] },

@@ -3,6 +3,7 @@
 import { compile, manualSeed, profile, randint } from '../../index.ts';
 import { chart, line, seriesColor } from '../../viz/index.ts';
 import type { Language, Words } from '../language.ts';
+import { median } from '../seed-lottery.ts';
 import { KINDS, type LanguageKind, sequenceLoss } from './language.ts';
 import { count, defineRecipe, type Metrics } from './recipe.ts';
 
@@ -16,18 +17,18 @@ const NETS: readonly (readonly [kind: LanguageKind, size: { dModel: number; laye
 const WRITTEN = 8;
 const SHORTEST = 64;
 
-/** What is measured of each net at each length. */
-const MEASURES: Readonly<Record<string, Words>> = {
-  operations: { en: 'operations per token, forward and back', zh: '每个词元前向加反向的运算次数' },
-  training: { en: 'milliseconds per token, forward and back', zh: '每个词元前向加反向的毫秒数' },
-  writing: { en: 'milliseconds per written token', zh: '写出一个词元的毫秒数' },
-};
 interface Cost {
   readonly operations: number;
   readonly training: number;
   readonly writing: number;
 }
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+/** What is measured of each net at each length. */
+const MEASURES: Readonly<Record<keyof Cost, Words>> = {
+  operations: { en: 'operations per token, forward and back', zh: '每个词元前向加反向的运算次数' },
+  training: { en: 'milliseconds per token, forward and back', zh: '每个词元前向加反向的毫秒数' },
+  writing: { en: 'milliseconds per written token', zh: '写出一个词元的毫秒数' },
+};
+const NAMES = Object.keys(MEASURES) as (keyof Cost)[];
 
 async function costOf(
   kind: LanguageKind,
@@ -102,44 +103,41 @@ export const growingLength = defineRecipe({
       }
       progress(i + 1, lengths.length, {});
     }
-    const perDoubling = (title: string, name: keyof Cost): string => {
+    /** Of the longest text beside the shortest. */
+    const ratio = (title: string, name: keyof Cost): string => {
       const values = costs.get(title)!.map(c => c[name]);
       return (values.at(-1)! / values[0]!).toFixed(2);
     };
     return {
       metrics,
       facts: NETS.flatMap(([{ title }]) =>
-        Object.entries(MEASURES).map(([name, { en, zh }]) => {
+        NAMES.map(name => {
+          const { en, zh } = MEASURES[name];
           const label = {
             en: `${title}, ${lengths.at(-1)} / ${lengths[0]}: ${en}`,
             zh: `${title}，${lengths.at(-1)} / ${lengths[0]}：${zh}`,
           };
-          return [label, `× ${perDoubling(title, name as keyof Cost)}`] as const;
+          return [label, `× ${ratio(title, name)}`] as const;
         }),
       ),
       pictures: async () =>
-        Object.fromEntries(
-          Object.entries(MEASURES).map(([name, label]) => [
-            name,
-            costPicture(label, lengths, costs, { name: name as keyof Cost, language }),
-          ]),
-        ),
+        Object.fromEntries(NAMES.map(name => [name, costPicture(name, lengths, costs, language)])),
     };
   },
 });
 
 function costPicture(
-  label: Words,
+  name: keyof Cost,
   lengths: readonly number[],
   costs: ReadonlyMap<string, readonly Cost[]>,
-  { name, language }: { readonly name: keyof Cost; readonly language: Language },
+  language: Language,
 ): string {
   const zh = language === 'zh';
   return chart({
     title: zh ? '文本加长的代价' : 'What a longer text costs',
     subtitle: NETS.map(([kind, { layers, dModel }]) => `${kind.title} ${layers}×${dModel}`).join(', '),
     x: { label: zh ? '长度（词元）' : 'length in tokens', log: true },
-    y: { label: label[language], log: true },
+    y: { label: MEASURES[name][language], log: true },
     marks: [...costs].map(([title, values], i) =>
       line(
         lengths,
