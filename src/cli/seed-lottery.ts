@@ -2,17 +2,12 @@
 // In: how many seeds. Out: a table with every value, and whether the medians reach the goals.
 
 import { defaultDevice } from '../index.ts';
+import { median } from './recipes/recipe.ts';
 import { findRecipe, runRecipe } from './run-recipe.ts';
 import { columns, type Terminal } from './terminal.ts';
 
 /** Median test accuracy that each recipe must reach from He's start. */
 export const GOALS = { circle: 0.97, triangle: 0.98, square: 0.975, rings: 0.99 } as const;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
 
 /** Exit code 1 where a median is below its goal. */
 export async function seedLottery(seeds: number, json: boolean, terminal: Terminal): Promise<number> {

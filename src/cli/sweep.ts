@@ -8,8 +8,8 @@ import { assignments, defineCommand, UsageError } from './command.ts';
 import type { Language } from './language.ts';
 import { writePictures } from './pictures.ts';
 import type { Metrics } from './recipes/recipe.ts';
+import { median } from './recipes/recipe.ts';
 import { findRecipe, runRecipe, settingsOf } from './run-recipe.ts';
-import { median } from './seed-lottery.ts';
 import { columns } from './terminal.ts';
 
 export interface SweepRow {

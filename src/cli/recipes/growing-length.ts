@@ -3,9 +3,8 @@
 import { compile, manualSeed, profile, randint } from '../../index.ts';
 import { chart, line, seriesColor } from '../../viz/index.ts';
 import type { Language, Words } from '../language.ts';
-import { median } from '../seed-lottery.ts';
 import { KINDS, type LanguageKind, sequenceLoss } from './language.ts';
-import { count, defineRecipe, type Metrics } from './recipe.ts';
+import { count, defineRecipe, type Metrics, median } from './recipe.ts';
 
 const VOCABULARY = 65;
 /** About 200 000 parameters each. */

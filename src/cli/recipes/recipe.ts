@@ -140,3 +140,9 @@ export function defineRecipe<S extends Settings & { readonly epochs: Setting<num
 export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 /** A number with `digits` decimals, without the minus of a rounded zero. */
 export const fixed = (v: number, digits: number): string => v.toFixed(digits).replace(/^-(0(\.0*)?)$/, '$1');
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
