@@ -79,7 +79,7 @@ export function convNet({ widths, blocks, batch, train }: ConvNet): Step {
   if (!train) {
     net.eval();
     const forward = compile((x: Tensor) => noGrad(() => net(x)));
-    return i => void forward(tensor(data[i % 8]!.x, { shape })).dataSync();
+    return i => void forward(tensor(data[i % 8]!.x, { shape, copy: false })).dataSync();
   }
   const weightDecay = digits ? 0 : 5e-4;
   const optimizer = new SGD(net.parameters(), { lr: 0.01, momentum: 0.9, weightDecay });

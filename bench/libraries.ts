@@ -15,6 +15,8 @@ export interface Hello {
 }
 interface Reply {
   readonly samples?: number[];
+  /** By how much the peak of the resident memory has grown since the imports. */
+  readonly grownMB?: number;
   readonly error?: string;
 }
 export interface Measured extends Hello {
@@ -66,7 +68,7 @@ async function greet(
   };
 }
 
-function startNode(file: string, env: Record<string, string>): Promise<Measured | string> {
+export function startNode(file: string, env: Record<string, string>): Promise<Measured | string> {
   const child = fork(here(file), [], {
     env: { ...process.env, ...env },
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -84,7 +86,7 @@ function startNode(file: string, env: Record<string, string>): Promise<Measured 
 }
 
 /** The Python that has PyTorch, if any: Debian's package belongs to /usr/bin/python3. */
-function pythonWithTorch(): string | null {
+export function pythonWithTorch(): string | null {
   for (const python of ['/usr/bin/python3', 'python3']) {
     if (python.startsWith('/') && !existsSync(python)) continue;
     if (spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0) return python;
@@ -92,7 +94,7 @@ function pythonWithTorch(): string | null {
   return null;
 }
 
-function startPython(python: string, threads: number): Promise<Measured | string> {
+export function startPython(python: string, threads: number): Promise<Measured | string> {
   // Short steps on sleeping threads are up to three times slower: the setting that favours the peer.
   const env = { ...process.env, OMP_WAIT_POLICY: 'active', GOMP_SPINCOUNT: '100000' };
   const child = spawn(python, [here('peers/pytorch.py'), String(threads)], {

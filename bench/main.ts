@@ -6,11 +6,14 @@ import { checkpoint } from './checkpoint.ts';
 import { firstCall } from './first-call.ts';
 import { growth } from './growth.ts';
 import { type Measured, start } from './libraries.ts';
+import { memory } from './memory.ts';
 import { duration, machine, median, type Row, round, save, table, writeWhole } from './report.ts';
 import { transforms } from './transforms.ts';
 import { SUBJECTS, type Workload } from './workloads.ts';
 
-const ALONE = ['growth', 'first-call', 'transforms', 'checkpoint'];
+/** They start processes of their own; growth alone needs one of those that the workloads share. */
+const APART = ['first-call', 'transforms', 'checkpoint', 'memory'];
+const ALONE = ['growth', ...APART];
 const all = [...Object.keys(SUBJECTS), ...ALONE];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -54,7 +57,11 @@ if (subjects.includes('checkpoint')) {
   saved['checkpoint'] = await checkpoint(rounds);
   rows.push(...(saved['checkpoint'] as Row[]));
 }
-if (subjects.some(s => !['first-call', 'transforms', 'checkpoint'].includes(s))) {
+if (subjects.includes('memory')) {
+  console.log('\nmemory: growth of the peak since the imports');
+  saved['memory'] = await memory(rounds);
+}
+if (subjects.some(s => !APART.includes(s))) {
   const { tenon, peers, absent } = await start(threads);
   const everyone = [...tenon, ...peers];
   for (const l of everyone) console.log(`  ${l.name.padEnd(10)} ${l.setting}`);

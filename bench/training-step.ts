@@ -18,7 +18,7 @@ export function trainingStep(
   };
   const step = compiled ? compile(whole) : whole;
   return (x, shape, y) => {
-    const loss = step(tensor(x, { shape }), tensor(y)).itemSync();
+    const loss = step(tensor(x, { shape, copy: false }), tensor(y, { copy: false })).itemSync();
     if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss}`);
   };
 }

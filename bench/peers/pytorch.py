@@ -2,6 +2,7 @@
 usage: python3 pytorch.py THREADS (spoken to by bench/main.ts)"""
 import json
 import math
+import resource
 import sys
 import time
 
@@ -9,6 +10,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+peak_kb = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+IMPORTED_KB = peak_kb()
 torch.set_num_threads(int(sys.argv[1]))
 torch.manual_seed(0)
 
@@ -269,6 +272,7 @@ for line in sys.stdin:
     try:
         if kept[0] != key:
             kept = (key, prepare(request["spec"]))
-        answer({"samples": sample(kept[1], request["budget"])} if kept[1] else {})
+        samples = sample(kept[1], request["budget"]) if kept[1] else None
+        answer({"samples": samples, "grownMB": (peak_kb() - IMPORTED_KB) / 1024} if samples else {})
     except Exception as e:  # the parent prints it
         answer({"error": f"{type(e).__name__}: {e}"})

@@ -218,7 +218,8 @@ export class CpuDevice implements Device {
   addFunction(code: Emitted): number {
     const body = code.code.view();
     let key = `${code.locals.join('')}|`;
-    for (let i = 0; i < body.length; i += 4096) key += String.fromCharCode(...body.subarray(i, i + 4096));
+    for (let i = 0; i < body.length; i += 4096)
+      key += String.fromCharCode.apply(null, body.subarray(i, i + 4096) as unknown as number[]);
     let index = this.functions.get(key);
     if (index === undefined) {
       index = this.nextFunction++;

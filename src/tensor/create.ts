@@ -84,16 +84,28 @@ const ARRAY_DTYPE: Record<string, DType> = {
 };
 const isTyped = (x: unknown): x is TypedArray => ArrayBuffer.isView(x) && !(x instanceof DataView);
 
+const notShared = (got: string) =>
+  new ValueError(
+    'tensor',
+    'copy: false needs a typed array whose elements are of the dtype',
+    got,
+    'leave copy out, or pass for example a Float32Array for float32',
+  );
+
 /**
- * A tensor from numbers, nested arrays or a typed array (copied). `shape` reshapes a flat array.
+ * A tensor from numbers, nested arrays or a typed array. `shape` reshapes a flat array.
  * dtype by default: float32 for numbers unless all are integers written as BigInt (int64) or booleans (bool);
  * a typed array keeps its own type.
+ * `copy: false` shares the memory of a typed array of the same dtype, as torch.from_numpy does, for batches that are read
+ * once: leave the array alone until all that was computed from it is read. Changes in place do not reach the array.
+ * What cannot be shared is an error then.
  */
 export function tensor(
   data: NestedNumbers | Tensor,
-  options: TensorOptions & { shape?: Shape } = {},
+  options: TensorOptions & { shape?: Shape; copy?: boolean } = {},
 ): Tensor {
   const device = deviceFor(options.device);
+  if (options.copy === false && !isTyped(data)) throw notShared(show(data));
   if (isTensor(data)) {
     const t = data
       .detach()
@@ -114,8 +126,10 @@ export function tensor(
     const shape = shapeFor(data.length, options.shape);
     if (dtype === own) {
       const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-      return finish(fromBytes(bytes, shape, dtype, device), options);
+      const make = options.copy === false ? adoptBytes : fromBytes;
+      return finish(make(bytes, shape, dtype, device), options);
     }
+    if (options.copy === false) throw notShared(`${data.constructor.name} as ${dtype}`);
     return finish(hostData(data, shape, dtype, device), options);
   }
   const shape: number[] = [];

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { compile, noGrad, range, type Tensor, tensor } from '../../src/index.ts';
+import '../../src/runtime/reference.ts';
 
 const base = (): Tensor =>
   tensor([
@@ -187,5 +188,32 @@ describe('a slice that begins where an argument says', () => {
     // The target of a change is read and written by one plan.
     x.narrow(0, 0, 2).copy_(x.narrow(0, 1, 2).clone());
     expect(data(x)).toEqual([7, 7, 50, 60, 50, 60]);
+  });
+});
+
+describe('tensor() from a typed array', () => {
+  for (const device of ['cpu', 'reference']) {
+    it(`copies it on ${device}: later changes of the array are not seen`, () => {
+      const array = Float32Array.of(1, 2, 3);
+      const t = tensor(array, { device });
+      array[0] = 9;
+      expect(data(t)).toEqual([1, 2, 3]);
+    });
+    it(`shares its memory with copy: false on ${device}, and writes nothing into it`, () => {
+      const array = Float32Array.of(0, 1, 2, 3).subarray(1);
+      const t = tensor(array, { device, copy: false, shape: [3, 1] });
+      array[0] = 9;
+      expect(data(t.add(1))).toEqual([10, 3, 4]);
+      t.mul_(2);
+      expect(data(t)).toEqual([18, 4, 6]);
+      expect([...array]).toEqual([9, 2, 3]);
+    });
+  }
+  it('says what cannot be shared', () => {
+    const ints = Int32Array.of(1, 2);
+    expect(() => tensor([1, 2], { copy: false })).toThrow(/copy: false needs a typed array/);
+    expect(() => tensor(ints, { copy: false, dtype: 'float32' })).toThrow(/Int32Array as float32/);
+    expect(() => tensor(base(), { copy: false })).toThrow(/leave copy out/);
+    expect(data(tensor(ints, { copy: false }))).toEqual([1, 2]);
   });
 });
