@@ -190,19 +190,22 @@ export const newMark = (): number => ++epoch;
 export function toposort(roots: readonly Node[], stop: (n: Node) => boolean = n => n.value !== null): Node[] {
   const mark = newMark();
   const order: Node[] = [];
-  const stack: Node[] = [];
   for (const root of roots) {
     if (root.mark === mark) continue;
     root.mark = mark;
     root.index = 0;
-    stack.push(root);
     // `index` counts the sources already walked; an explicit stack keeps deep graphs from overflowing.
+    const stack = [root];
     while (stack.length > 0) {
       const n = stack[stack.length - 1]!;
       if (n.index < n.src.length && !stop(n)) {
         const s = n.src[n.index++]!;
-        if (s.mark !== mark) {
-          s.mark = mark;
+        if (s.mark === mark) continue;
+        s.mark = mark;
+        if (s.src.length === 0) {
+          s.index = order.length;
+          order.push(s);
+        } else {
           s.index = 0;
           stack.push(s);
         }

@@ -18,6 +18,9 @@ import { flagsOf, type Home, type Place, PlanCode, type Segment } from './plan-c
 import { type KernelTime, profiling } from './profile.ts';
 import { LARGE } from './resident.ts';
 
+/** Making room in JavaScript for so many bytes takes about 1 µs. */
+const ROOM_FROM = 4096;
+
 type Result =
   /** Already in its target. */
   | { readonly kind: 'done' }
@@ -57,6 +60,9 @@ export class CpuPlan implements Executable {
   private readonly commandsAt: number;
   /** Time in kernels that threads share, on one of them. */
   private readonly sharedNs: number;
+  /** Room for results in JavaScript, made while other threads are still at the last kernel. */
+  private readonly rooms: (Uint8Array<ArrayBuffer> | undefined)[] = [];
+  private readonly makeRooms: (() => void) | null = null;
 
   constructor(device: CpuDevice, spec: ProgramSpec) {
     this.device = device;
@@ -139,6 +145,14 @@ export class CpuPlan implements Executable {
     this.arenaBytes = arena.peakBytes;
     this.kernels = [...code.infos];
     this.sharedNs = code.sharedNs;
+    const roomy = this.results.flatMap((r, i) =>
+      r.kind === 'copy' && r.bytes >= ROOM_FROM ? [[i, r.bytes] as const] : [],
+    );
+    if (code.sharedNs > 0 && roomy.length > 0) {
+      this.makeRooms = () => {
+        for (const [i, bytes] of roomy) this.rooms[i] = new Uint8Array(bytes);
+      };
+    }
     const { words, commands, uniformWords } = code;
 
     // One block of memory: uniforms and parameters, tasks, commands.
@@ -213,22 +227,22 @@ export class CpuPlan implements Executable {
     const { device } = this;
     device.begin();
     for (const t of targets) device.pinTarget(t as CpuBuffer);
-    const staged: number[] = [];
+    // One run is thousands of bytes or many microseconds, but it may be one of millions: loops that allocate nothing.
+    let staged: number[] | null = null;
     for (let i = 0; i < sources.length; i++) {
-      if (this.staging[i]! >= 0 && !device.pinSource(sources[i] as CpuBuffer | Part)) staged.push(i);
+      if (this.staging[i]! >= 0 && !device.pinSource(sources[i] as CpuBuffer | Part)) (staged ??= []).push(i);
     }
-    const out: (Storage | null)[] = new Array(this.results.length).fill(null);
-    const made: CpuBuffer[] = [];
+    const { results } = this;
+    const out: (Storage | null)[] = new Array(results.length).fill(null);
     try {
-      for (const r of this.results) if (r.kind === 'own') made.push(device.newResult(r.bytes));
+      for (let i = 0; i < results.length; i++) {
+        const r = results[i]!;
+        if (r.kind === 'own') out[i] = device.newResult(r.bytes);
+      }
       const arena = device.arena(this.arenaBytes);
       const w = device.words();
       this.relocate(w, arena);
-      for (const i of staged) {
-        const at = arena + this.offsets[this.staging[i]!]!;
-        device.bytes().set(hostBytes(sources[i] as CpuBuffer | Part), at);
-        this.point(w, i, at);
-      }
+      if (staged !== null) this.stage(staged, sources, w, arena);
       for (let i = 0; i < sources.length; i++) {
         const s = sources[i] as CpuBuffer | Part;
         if (s instanceof Part) {
@@ -237,44 +251,52 @@ export class CpuPlan implements Executable {
       }
       for (let t = 0; t < targets.length; t++)
         this.point(w, this.targetAt + t, (targets[t] as CpuBuffer).ptr);
-      let m = 0;
-      for (const r of this.results) if (r.kind === 'own') this.point(w, r.external, made[m++]!.ptr);
       this.writeUniforms(uniforms);
-      // Copies of sources are taken before anything can replace them.
-      this.results.forEach((r, i) => {
-        if ((r.kind === 'copy' || r.kind === 'commit') && this.isSource(r.home)) {
+      for (let i = 0; i < results.length; i++) {
+        const r = results[i]!;
+        if (r.kind === 'own') this.point(w, r.external, (out[i] as CpuBuffer).ptr);
+        // Copies of sources are taken before anything can replace them.
+        else if ((r.kind === 'copy' || r.kind === 'commit') && this.isSource(r.home))
           out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
-        }
-      });
+      }
       this.execute();
     } catch (e) {
-      for (const b of made) device.drop(b);
+      results.forEach((r, i) => {
+        if (r.kind === 'own' && out[i] !== null) device.drop(out[i] as CpuBuffer);
+      });
       throw e;
     }
-    let m = 0;
-    this.results.forEach((r, i) => {
-      if (r.kind !== 'commit') return;
-      const to = (targets[r.target] as CpuBuffer).ptr;
-      const early = out[i] as CpuBuffer | null;
-      out[i] = null;
-      if (early !== null) device.bytes().set(early.host!, to);
-      else {
-        const from = this.addressOf(r.home);
-        device.bytes().copyWithin(to, from, from + r.bytes);
-      }
-    });
+    for (let i = 0; i < results.length; i++) {
+      const r = results[i]!;
+      if (r.kind === 'commit') {
+        const to = (targets[r.target] as CpuBuffer).ptr;
+        const early = out[i] as CpuBuffer | null;
+        out[i] = null;
+        if (early !== null) device.bytes().set(early.host!, to);
+        else {
+          const from = this.addressOf(r.home);
+          device.bytes().copyWithin(to, from, from + r.bytes);
+        }
+      } else if (r.kind === 'copy' && out[i] === null) {
+        out[i] = device.copyResult(this.addressOf(r.home), r.bytes, this.rooms[i]);
+        this.rooms[i] = undefined;
+      } else if (r.kind === 'empty') out[i] = device.upload(new Uint8Array(0));
+    }
     for (const t of targets) (t as CpuBuffer).home.host = null;
-    this.results.forEach((r, i) => {
-      if (r.kind === 'own') out[i] = made[m++]!;
-      else if (r.kind === 'copy' && out[i] === null)
-        out[i] = device.copyResult(this.addressOf(r.home), r.bytes);
-      else if (r.kind === 'empty') out[i] = device.upload(new Uint8Array(0));
-    });
-    this.results.forEach((r, i) => {
+    for (let i = 0; i < results.length; i++) {
+      const r = results[i]!;
       // Two results are two buffers, or an in-place change of one would show in the other.
       if (r.kind === 'same') out[i] = device.clone(out[r.root]!);
-    });
+    }
     return out;
+  }
+  /** Bytes without an address pass through the arena. */
+  private stage(which: readonly number[], sources: readonly Storage[], w: Int32Array, arena: number): void {
+    for (const i of which) {
+      const at = arena + this.offsets[this.staging[i]!]!;
+      this.device.bytes().set(hostBytes(sources[i] as CpuBuffer | Part), at);
+      this.point(w, i, at);
+    }
   }
 
   private relocate(w: Int32Array, arena: number): void {
@@ -305,10 +327,14 @@ export class CpuPlan implements Executable {
       this.executeTimed(profiling.now);
       return;
     }
-    this.device.share(this.sharedNs);
-    for (const s of this.segments) {
-      if (s.kind === 'run') this.device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count);
-      else if (s.kind === 'check') this.device.checkStatus(this.raising);
+    const { device, segments } = this;
+    device.share(this.sharedNs);
+    for (let i = 0; i < segments.length; i++) {
+      const s = segments[i]!;
+      if (s.kind === 'run') {
+        const meanwhile = i === segments.length - 1 ? this.makeRooms : null;
+        device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, meanwhile);
+      } else if (s.kind === 'check') device.checkStatus(this.raising);
       else this.hostOp(s.kernel, s.places);
     }
   }

@@ -11,7 +11,7 @@ import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
 import type { NativeGemm } from '../kernels/gemm.ts';
 import { CpuBuffer, Part } from './buffer.ts';
-import { CTRL, runtimeModule, WAKE_FROM_NS } from './control.ts';
+import { AHEAD, CLOSED, CTRL, runtimeModule, SHARED, WAKE_FROM_NS } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
@@ -42,7 +42,7 @@ export class CpuDevice implements Device {
   readonly threads: number;
   private readonly native: NativeBlas | null;
   private opened: Blas | null = null;
-  private readonly runtime: { run(cmd: number, count: number, workers: number): number };
+  private readonly runtime: { run(cmd: number, count: number, how: number): number; wait(): number };
   private readonly table: WebAssembly.Table;
   private readonly imports: Record<string, WebAssembly.ExportValue>;
   private readonly functions = new Map<string, number>();
@@ -96,7 +96,7 @@ export class CpuDevice implements Device {
       this.threads,
       this.native?.found ?? null,
     );
-    this.words()[CTRL.job >> 2] = 0xfff;
+    this.words()[CTRL.job >> 2] = CLOSED;
   }
 
   /** The native BLAS, opened when a product first asks for it. */
@@ -144,8 +144,7 @@ export class CpuDevice implements Device {
     b.home.stamp = this.stamp;
     this.residents.touch(b.home);
   }
-  private copyOut(ptr: number, bytes: number): Uint8Array<ArrayBuffer> {
-    const out = new Uint8Array(bytes);
+  private copyOut(ptr: number, bytes: number, out = new Uint8Array(bytes)): Uint8Array<ArrayBuffer> {
     out.set(this.bytes().subarray(ptr, ptr + bytes));
     return out;
   }
@@ -271,12 +270,42 @@ export class CpuDevice implements Device {
     this.offered = 0;
     this.offeredSince = now;
   }
-  /** Runs commands; throws what went wrong on any thread. */
-  execute(commands: number, count: number): void {
-    const workers = this.pool.ready;
-    const r = this.runtime.run(commands, count, workers > 0 ? 1 : 0);
-    if (workers > 0) this.pool.check();
-    if (r !== 0) {
+  /**
+   * Runs commands; throws what went wrong on any thread. `meanwhile` runs when this thread has nothing left to do and others
+   * may still be at the last command.
+   */
+  execute(commands: number, count: number, meanwhile: (() => void) | null = null): void {
+    const shared = this.pool.ready > 0;
+    let silent: number;
+    try {
+      silent = this.runtime.run(commands, count, shared ? (meanwhile === null ? SHARED : SHARED | AHEAD) : 0);
+      meanwhile?.();
+      if (shared && meanwhile !== null && silent === 0) silent = this.runtime.wait();
+    } catch (e) {
+      this.callOff(this.patience);
+      throw e;
+    }
+    if (silent !== 0) this.callOff(0);
+    if (shared) this.pool.check();
+  }
+  /**
+   * Ends a job that stopped half-way: nobody starts another of its tasks, and those that workers have begun are awaited.
+   * Throws where they are not done after so many ms.
+   */
+  private callOff(patience: number): void {
+    const w = this.words();
+    const at = (address: number): number => address >> 2;
+    const next = Atomics.or(w, at(CTRL.job), CLOSED) & CLOSED;
+    const count = w[at(CTRL.jobCount)]!;
+    const others = (next === CLOSED ? count : next) - w[at(CTRL.mine)]!;
+    const until = (w[at(CTRL.doneBefore)]! + others) | 0;
+    const start = performance.now();
+    let silent = false;
+    while (Atomics.load(w, at(CTRL.done)) !== until && !silent)
+      silent = performance.now() - start >= patience;
+    w[at(CTRL.mine)] = count;
+    w[at(CTRL.doneBefore)] = Atomics.load(w, at(CTRL.done));
+    if (silent) {
       throw new DeviceError(
         'cpu',
         'every worker thread must answer',
@@ -346,7 +375,8 @@ export class CpuDevice implements Device {
   drop(b: CpuBuffer): void {
     if (b.ptr !== 0) this.residents.drop(b.home);
   }
-  copyResult(ptr: number, bytes: number): CpuBuffer {
-    return new CpuBuffer(bytes, this.copyOut(ptr, bytes));
+  /** A buffer with these bytes of WASM memory, in `room` where there is some. */
+  copyResult(ptr: number, bytes: number, room?: Uint8Array<ArrayBuffer>): CpuBuffer {
+    return new CpuBuffer(bytes, this.copyOut(ptr, bytes, room));
   }
 }

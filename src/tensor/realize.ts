@@ -9,7 +9,7 @@ import { log } from '../base/log.ts';
 import type { Shape } from '../base/shape.ts';
 import { numel, sameShape } from '../base/shape.ts';
 import { printGraph } from '../ir/graph-print.ts';
-import { built, mix, type Node, type Storage, sameValue, toposort } from '../ir/node.ts';
+import { built, mix, type Node, newMark, type Storage, sameValue, toposort } from '../ir/node.ts';
 import type { OpDef } from '../ir/op.ts';
 import { type HostScalar, scalarOf } from '../ir/ops/elementwise.ts';
 import { partOffset } from '../ir/ops/movement.ts';
@@ -191,31 +191,40 @@ export function flushCells(): void {
 
 /** Computes the nodes, and with them every pending cell and wanted node, as one plan per device. */
 export function realize(nodes: readonly Node[]): void {
-  const cells = [...dirty].filter(c => c.pending && c.alive());
-  const extra = wanted;
-  wanted = [];
-  // Not clear(): a cleared table of V8 leads to the next one, and so keeps all that came after it until a full collection.
-  dirty = new Set();
+  const cells = takeDirty();
+  const asked = wanted.length === 0 ? nodes : [...nodes, ...wanted];
+  const pending = asked.some(n => n.value !== null) ? asked.filter(n => n.value === null) : asked;
+  if (wanted.length > 0) wanted = [];
   built.nodes = 0;
   built.bytes = 0;
-  const byDevice = new Map<string, { nodes: Node[]; cells: Cell[] }>();
-  const group = (device: string): { nodes: Node[]; cells: Cell[] } => {
-    let g = byDevice.get(device);
-    if (g === undefined) {
-      g = { nodes: [], cells: [] };
-      byDevice.set(device, g);
-    }
-    return g;
-  };
-  for (const n of nodes) if (n.value === null) group(n.device).nodes.push(n);
-  for (const n of extra) if (n.value === null) group(n.device).nodes.push(n);
-  for (const c of cells) group(c.node.device).cells.push(c);
+  const first = pending[0] ?? cells[0]?.node;
+  if (first === undefined) return;
+  const here = (x: { readonly device: string }): boolean => x.device === first.device;
   try {
-    for (const [device, g] of byDevice) runGroup(getDevice(device), g.nodes, g.cells);
+    if (pending.every(here) && cells.every(c => here(c.node)))
+      runGroup(getDevice(first.device), pending, cells);
+    else {
+      for (const device of new Set([...pending, ...cells.map(c => c.node)].map(n => n.device))) {
+        const on = (n: Node): boolean => n.device === device;
+        runGroup(
+          getDevice(device),
+          pending.filter(on),
+          cells.filter(c => on(c.node)),
+        );
+      }
+    }
   } catch (e) {
-    dropFailed([...nodes, ...extra], cells);
+    dropFailed(pending, cells);
     throw e;
   }
+}
+const NONE: readonly never[] = [];
+function takeDirty(): readonly Cell[] {
+  if (dirty.size === 0) return NONE;
+  const cells = [...dirty].filter(c => c.pending && c.alive());
+  // Not clear(): a cleared table of V8 leads to the next one, and so keeps all that came after it until a full collection.
+  dirty = new Set();
+  return cells;
 }
 /**
  * Nothing was changed, and what was pending still is: but for what cannot be computed and what was to be computed with
@@ -245,30 +254,27 @@ function computable(n: Node): boolean {
 function runGroup(device: Device, nodes: readonly Node[], cells: readonly Cell[]): void {
   const roots: Node[] = [];
   const targetOf: number[] = [];
-  const seen = new Set<Node>();
+  const seen = newMark();
   cells.forEach((c, i) => {
     roots.push(c.valueNode);
     targetOf.push(i);
-    seen.add(c.valueNode);
-    seen.add(c.node);
+    c.valueNode.mark = seen;
+    c.node.mark = seen;
   });
   for (const n of nodes) {
-    if (seen.has(n)) continue;
-    seen.add(n);
+    if (n.mark === seen) continue;
+    n.mark = seen;
     roots.push(n);
     targetOf.push(-1);
   }
   if (roots.length === 0) return;
   counters.realizes++;
-  let old: (Storage | null)[] = [];
-  const out = evaluate(
-    roots,
-    targetOf,
-    cells.map(c => c.home),
-    () => {
-      old = cells.map(c => c.snapshot(device));
-    },
-  );
+  let old: readonly (Storage | null)[] = NONE;
+  const snapshots = (): void => {
+    old = cells.map(c => c.snapshot(device));
+  };
+  const homes = cells.length === 0 ? NONE : cells.map(c => c.home);
+  const out = evaluate(roots, targetOf, homes, cells.length === 0 ? null : snapshots);
   cells.forEach((c, i) => {
     c.commit(old[i]!);
   });
@@ -282,15 +288,23 @@ function evaluate(
   roots: readonly Node[],
   targetOf: readonly number[],
   targets: readonly Storage[],
-  before: () => void = () => {},
+  before: (() => void) | null = null,
 ): (Storage | null)[] {
   const device = getDevice(roots[0]!.device);
   // A slice that is one piece of data's memory is a source of its own during the run: batches of a data set share a plan.
   // Not where a cell is written in place: there a reader must know which elements it reads.
-  const isPart = (n: Node): boolean =>
-    device.part !== undefined && partOffset(n) >= 0 && !targets.includes(n.src[0]!.value!);
-  const order = toposort(roots, n => n.value !== null || isPart(n));
-  const parts = order.filter(n => n.value === null && isPart(n));
+  let parts: Node[] | null = null;
+  const isSource = (n: Node): boolean => {
+    if (n.value !== null) return true;
+    const part = device.part !== undefined && partOffset(n) >= 0 && !targets.includes(n.src[0]!.value!);
+    if (part) (parts ??= []).push(n);
+    return part;
+  };
+  const order = toposort(roots, isSource);
+  if (parts === null) return runPlan(order, roots, targetOf, targets, before);
+  return runParts(device, parts, () => runPlan(order, roots, targetOf, targets, before));
+}
+function runParts<T>(device: Device, parts: readonly Node[], run: () => T): T {
   for (const n of parts) {
     const whole = n.src[0]!.value!;
     checkThere(whole);
@@ -298,7 +312,7 @@ function evaluate(
     n.value = device.part!(whole, partOffset(n) * size, numel(n.shape) * size);
   }
   try {
-    return runPlan(order, roots, targetOf, targets, before);
+    return run();
   } finally {
     for (const n of parts) n.value = null;
   }
@@ -308,7 +322,7 @@ function runPlan(
   roots: readonly Node[],
   targetOf: readonly number[],
   targets: readonly Storage[],
-  before: () => void,
+  before: (() => void) | null,
 ): (Storage | null)[] {
   const sources: Storage[] = [];
   const aliasOf: number[] = [];
@@ -321,7 +335,7 @@ function runPlan(
     } else if (n.op.bound) uniforms.push(scalarOf(n));
   }
   const t = planFor(order, roots, targetOf, aliasOf);
-  before();
+  before?.();
   return t.executable!.run(sources, uniforms, targets);
 }
 

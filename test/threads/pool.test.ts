@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
-const index = join(import.meta.dirname, '../../src/index.ts');
+const source = (path: string): string => join(import.meta.dirname, '../../src', path);
+const index = source('index.ts');
 /** Runs a module in a process of its own with that many threads; returns what it prints and how long it took. */
 function run(code: string, threads: number, timeout = 60_000): { printed: string; ms: number } {
   const start = performance.now();
@@ -38,7 +39,7 @@ it('a worker that claims work and dies is an error after the time limit; the pro
   const { printed } = run(
     `${START}
     import { Worker } from 'node:worker_threads';
-    import { CTRL } from '${join(import.meta.dirname, '../../src/runtime/control.ts')}';
+    import { CTRL } from '${source('runtime/control.ts')}';
     device.patience = 400;
     const [a, b] = [randn([512, 512]).realize(), randn([512, 512]).realize()];
     // A worker of ours takes a task of the next job, as those of the pool do, and is gone.
@@ -49,8 +50,9 @@ it('a worker that claims work and dies is an error after the time limit; the pro
       for (;;) {
         const word = Atomics.load(w, C.job >> 2);
         const next = word & 0xfff;
-        if (next >= Atomics.load(w, C.jobCount >> 2)) continue;
-        if (Atomics.compareExchange(w, C.job >> 2, word, word + 1) === word) break;
+        if (next === 0xfff) continue;
+        const after = next + 1 < Atomics.load(w, C.jobCount >> 2) ? word + 1 : word | 0xfff;
+        if (Atomics.compareExchange(w, C.job >> 2, word, after) === word) break;
       }\`, { eval: true, execArgv: [], workerData: { memory: device.heap.memory, C: CTRL } });
     await new Promise(r => thief.once('message', r));
     await new Promise(r => setTimeout(r, 50));
@@ -68,6 +70,34 @@ it('a worker that claims work and dies is an error after the time limit; the pro
   expect(name).toBe('DeviceError');
   expect(message).toMatch(/^cpu: every worker thread must answer, got one that is silent for 0\.4 s/);
   expect([waited, after]).toEqual(['true', '2,3']);
+});
+
+it('a kernel that fails on the calling thread calls its job off; the next ones are right', () => {
+  const { printed } = run(
+    `${START}
+    import { assemble, Code } from '${source('codegen/wasm-asm.ts')}';
+    import { KERNEL_TYPE } from '${source('codegen/wasm-target.ts')}';
+    const [a, b] = [randn([256, 256]).realize(), randn([256, 256]).realize()];
+    const sum = () => a.matmul(b).realize().sum().itemSync();
+    const want = sum();
+    // Every kernel of this thread traps; the workers have tables of their own.
+    const code = new Code().op('unreachable').out;
+    const funcs = [{ type: KERNEL_TYPE, locals: [], code, exported: 'trap' }];
+    const bytes = assemble({ imports: [], types: [], funcs, tableBase: -1, maxPages: device.heap.maxPages });
+    const { trap } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: device.heap.memory, t: device.table } }).exports;
+    const { table } = device;
+    const kernels = Array.from({ length: table.length }, (_, i) => table.get(i));
+    let failed = 0, wrong = 0;
+    for (let i = 0; i < 50; i++) {
+      for (let k = 0; k < kernels.length; k++) table.set(k, trap);
+      try { a.matmul(b).realize(); } catch (e) { failed += e instanceof WebAssembly.RuntimeError; }
+      for (let k = 0; k < kernels.length; k++) table.set(k, kernels[k]);
+      for (let k = 0; k < 4; k++) wrong += sum() !== want;
+    }
+    console.log(failed, wrong);`,
+    3,
+  );
+  expect(printed).toBe('50 0');
 });
 
 it('memory that grows at every allocation changes no result, with workers running', () => {

@@ -104,6 +104,7 @@ export const matmulDef: OpDef<MatmulAttrs> = defineOp<MatmulAttrs>({
         'transpose one of them, or check the layer sizes',
       );
     }
+    if (a.shape.length === 2 && b.shape.length === 2) return [M, N];
     return [...broadcastShapes('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)]), M, N];
   },
   dtype: ([a, b]) => numbersOf('matmul', a!, b!),
