@@ -176,6 +176,7 @@ function erf(x: E): E {
 
 const EXPANSIONS: Partial<Record<MathOp, (x: E) => E>> = {
   exp,
+  expWeight: expFlushed,
   expm1,
   log,
   log2,

@@ -45,6 +45,7 @@ const OF_MATH = [
 ] as const;
 const UNARY_MATH = {
   ...(Object.fromEntries(OF_MATH.map(n => [n, Math[n]])) as Record<(typeof OF_MATH)[number], Unary>),
+  expWeight: special.expWeight,
   erf: special.erf,
   erfc: special.erfc,
   erfinv: special.erfinv,

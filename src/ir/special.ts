@@ -3,6 +3,9 @@
 
 const SQRT_PI = Math.sqrt(Math.PI);
 
+/** eˣ for x ≤ 0 and NaN, and 0 where a float32 of it would be subnormal. */
+export const expWeight = (x: number): number => (x <= -87 ? 0 : Math.exp(x));
+
 /** erf by its all-positive series e^{-x²}·Σ 2ⁿx^{2n+1}/(2n+1)!! (DLMF 7.6.2), beyond 2.5 by erfc. */
 export function erf(x: number): number {
   const a = Math.abs(x);

@@ -6,10 +6,10 @@ import { ShapeError, showShape } from '../../base/errors.ts';
 import type { Node } from '../node.ts';
 import type { OpDef, Sample } from '../op.ts';
 import { build, defineOp } from '../op.ts';
-import { add, cast, eq, exp, iota, log, mul, reciprocal, sub } from './elementwise.ts';
+import { add, cast, eq, exp, expWeight, iota, log, mul, reciprocal, sub } from './elementwise.ts';
 import { take } from './index.ts';
 import { reshape } from './movement.ts';
-import { amax, sum } from './reduce.ts';
+import { sum, top } from './reduce.ts';
 
 interface DimAttrs {
   readonly dim: number;
@@ -46,14 +46,16 @@ function alongDim(spec: {
   return Object.assign((x: Node, dim: number) => build(def, [x], { dim }), { def });
 }
 
-/** x minus its maximum along a dim; nothing to subtract where the dim is empty. */
-const shifted = (x: Node, dim: number): Node => (x.shape[dim] === 0 ? x : sub(x, amax(x, [dim], true)));
+/** x minus its maximum along a dim; nothing to subtract where the dim is empty. NaN stays, and makes its sum NaN. */
+const shifted = (x: Node, dim: number): Node => (x.shape[dim] === 0 ? x : sub(x, top(x, [dim], true)));
+/** eˣ of what `shifted` gives. */
+const weights = (x: Node): Node => (x.dtype === 'float64' ? exp(x) : expWeight(x));
 
 export const softmax: DimOp = alongDim({
   name: 'softmax',
   doc: 'eˣ / Σ eˣ along a dim, with the maximum taken out',
   decompose: (x, dim) => {
-    const e = exp(shifted(x, dim));
+    const e = weights(shifted(x, dim));
     // One division per row: the product costs a third of the quotient.
     return mul(e, reciprocal(sum(e, [dim], true)));
   },
@@ -64,7 +66,7 @@ export const logSoftmax: DimOp = alongDim({
   doc: 'ln softmax x along a dim, without overflow',
   decompose: (x, dim) => {
     const s = shifted(x, dim);
-    return sub(s, log(sum(exp(s), [dim], true)));
+    return sub(s, log(sum(weights(s), [dim], true)));
   },
   vjp: (g, _, y, dim) => sub(g, mul(exp(y), sum(g, [dim], true))),
 });
@@ -88,8 +90,8 @@ const nllDef: OpDef<null> = defineOp<null>({
   dtype: src => src[0]!.dtype,
   decompose: ([x, t]) => {
     // ln Σ e^{x−max} + max − x[target]
-    const top = amax(x!, [1], true);
-    const lse = add(log(sum(exp(sub(x!, top)), [1], false)), reshape(top, [top.shape[0]!]));
+    const largest = top(x!, [1], true);
+    const lse = add(log(sum(weights(sub(x!, largest)), [1], false)), reshape(largest, t!.shape));
     return sub(lse, take(x!, [iota(t!.shape, 'int64', t!.device), t!], [0, 1]));
   },
   vjp: (g, n, i) => {

@@ -101,6 +101,8 @@ const MIN64 = -(2n ** 63n);
 export const FOLD_ADD: Fold = monoid('add', () => 0, m.add);
 const FOLD_MUL = monoid('mul', () => 1, m.mul);
 const FOLD_MAX = extreme('max', lowest, MIN64, (a, b) => (a.type === 'b' ? m.or(a, b) : m.max(a, b)));
+/** One instruction where FOLD_MAX takes eight: it need not pass NaN on. */
+const FOLD_TOP = extreme('top', lowest, MIN64, (a, b) => (a.type === 'b' ? m.or(a, b) : m.pmax(a, b)));
 const FOLD_MIN = extreme('min', highest, -MIN64 - 1n, (a, b) => (a.type === 'b' ? m.and(a, b) : m.min(a, b)));
 const FOLD_OR = monoid('or', () => 0, m.or);
 const FOLD_AND = monoid('and', () => 1, m.and);
@@ -264,6 +266,13 @@ export const amax: ReduceOp = reduction({
   name: 'amax',
   doc: 'the largest x over dims; equal ones share the gradient',
   fold: FOLD_MAX,
+  needsElements: true,
+  vjp: share,
+});
+export const top: ReduceOp = reduction({
+  name: 'top',
+  doc: 'the largest x over dims that is not NaN, −∞ where there is none: what a softmax subtracts',
+  fold: FOLD_TOP,
   needsElements: true,
   vjp: share,
 });
@@ -529,11 +538,11 @@ export function mean(x: Node, dims: readonly number[], keepdim: boolean): Node {
 }
 /** ln Σ eˣ with the maximum taken out; a row of −∞ gives −∞ and gradient 0, not NaN. */
 export function logsumexp(x: Node, dims: readonly number[], keepdim: boolean): Node {
-  const top = amax(x, dims, true);
-  top.needsGrad = false;
-  const finite = eq(sub(top, top), constLike(x, 0));
+  const largest = top(x, dims, true);
+  largest.needsGrad = false;
+  const finite = eq(sub(largest, largest), constLike(x, 0));
   finite.needsGrad = false;
-  const shift = where(finite, top, constLike(x, 0));
+  const shift = where(finite, largest, constLike(x, 0));
   shift.needsGrad = false;
   const total = sum(exp(sub(x, shift)), dims, true);
   const none = eq(total, constLike(x, 0));
