@@ -15,9 +15,12 @@ import { AHEAD, CLOSED, CTRL, runtimeModule, SHARED, WAKE_FROM_NS } from './cont
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
+import type { KernelCode } from './plan-code.ts';
 import { type Blas, type NativeBlas, Pool, platform, type Sgemm } from './pool.ts';
 import { Residents } from './resident.ts';
 
+/** Structures of kernels whose code is remembered; the oldest goes first. */
+const MAX_CODES = 4096;
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
 const LOOSE_LIMIT = 512 * 1024 * 1024;
 
@@ -46,6 +49,7 @@ export class CpuDevice implements Device {
   private readonly table: WebAssembly.Table;
   private readonly imports: Record<string, WebAssembly.ExportValue>;
   private readonly functions = new Map<string, number>();
+  private readonly codes = new Map<string, KernelCode>();
   private pending: Func[] = [];
   private nextFunction = 1;
   private moduleCount = 0;
@@ -226,6 +230,16 @@ export class CpuDevice implements Device {
       this.pending.push({ type: KERNEL_TYPE, locals: code.locals, code: code.code });
     }
     return index;
+  }
+  /** The code of a structure of kernels, made where it is new. */
+  kernelCode(structure: string, make: () => KernelCode): KernelCode {
+    let code = this.codes.get(structure);
+    if (code === undefined) {
+      code = make();
+      if (this.codes.size >= MAX_CODES) this.codes.delete(this.codes.keys().next().value!);
+      this.codes.set(structure, code);
+    }
+    return code;
   }
   /** Compiles all new functions as one module and hands it to the workers. */
   link(): void {

@@ -21,6 +21,7 @@ import {
   type Value,
   writesOf,
 } from '../schedule/kernel.ts';
+import { keyOf } from '../schedule/kernel-key.ts';
 import type { Lifetime } from '../schedule/memory.ts';
 import { MAX_TASKS, SHARED, WAKE_FROM_NS, WAKES } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
@@ -77,11 +78,20 @@ export function flagsOf(commands: readonly Command[]): number[] {
 }
 export type Emittable = LoopKernel | GemmKernel | OwnKernelCall;
 
-/** The code of a kernel, and how it looks to a profile. */
-export interface Emission {
-  readonly kernel: Emittable;
-  readonly pieces: readonly (Piece & { readonly fn: number })[];
+/** A piece whose function is in the device's table. */
+interface Coded extends Pick<Piece, 'tasks' | 'ns'> {
+  readonly fn: number;
+  readonly ints: readonly number[];
+  readonly mainThreadOnly: boolean;
+}
+/** What kernels of one structure share. */
+export interface KernelCode {
+  readonly pieces: readonly Coded[];
   readonly scratch: readonly number[];
+}
+/** The code of a kernel, and how it looks to a profile. */
+export interface Emission extends KernelCode {
+  readonly kernel: Emittable;
   readonly info: KernelInfo;
 }
 /** How steps are written out; runtime/steps.ts sets it, which comes with those who make steps. */
@@ -149,10 +159,18 @@ export class PlanCode {
     this.segments.push({ kind: 'host', kernel, places: kernel.buffers.map(placeOf), info });
     this.infos.add(info);
   }
+  /** The layers of a deep net are many kernels of few structures: the code of each structure is made once. */
   emission(kernel: Emittable): Emission {
-    const { pieces, scratch } = piecesOf(kernel, this.device);
-    const withFn = pieces.map(p => ({ ...p, fn: this.device.addFunction(p.emitted) }));
-    return { kernel, pieces: withFn, scratch, info: infoOf(kernel) };
+    const make = (): KernelCode => {
+      const { pieces, scratch } = piecesOf(kernel, this.device);
+      const coded = pieces.map(({ emitted, tasks, ns }) => {
+        const { ints, mainThreadOnly } = emitted;
+        return { fn: this.device.addFunction(emitted), ints, mainThreadOnly, tasks, ns };
+      });
+      return { pieces: coded, scratch };
+    };
+    const code = flag('DEBUG') >= 4 ? make() : this.device.kernelCode(keyOf(kernel), make);
+    return { kernel, ...code, info: infoOf(kernel) };
   }
   private point({ home, offset }: Place): void {
     const word = this.words.push(offset) - 1;
@@ -172,9 +190,9 @@ export class PlanCode {
       const at = this.words.length;
       for (const v of kernel.buffers) this.point(placeOf(v));
       for (const p of scratch) this.point(p);
-      this.words.push(...piece.emitted.ints);
+      this.words.push(...piece.ints);
       const tasks = piece.tasks.map(([b, e]) => [at, b, e] as const);
-      const parallel = tasks.length > 1 && !piece.emitted.mainThreadOnly;
+      const parallel = tasks.length > 1 && !piece.mainThreadOnly;
       if (parallel) this.sharedNs += piece.ns;
       const last = this.commands.length - 1;
       const prev = this.commands[last];

@@ -56,6 +56,8 @@ export interface Draft {
   readonly part: { node: Node; source: number } | null;
   /** Drafts that must have run before. */
   readonly after: Draft[];
+  /** The walk that last came by, as `mark` of a node. */
+  mark: number;
 }
 
 /** Thrown when a kernel cannot be built as planned; the node then gets memory and planning starts over. */

@@ -7,7 +7,7 @@ import { byteWidth } from '../base/dtype.ts';
 import type { Shape } from '../base/shape.ts';
 import { numel, sameShape } from '../base/shape.ts';
 import type { Node } from '../ir/node.ts';
-import { programOrder, sameValue } from '../ir/node.ts';
+import { newMark, programOrder, sameValue } from '../ir/node.ts';
 import { contractionOf } from '../ir/ops/contract.ts';
 import { isConst, uniformDef } from '../ir/ops/elementwise.ts';
 import type { ScatterAttrs, TakeAttrs } from '../ir/ops/index.ts';
@@ -172,6 +172,7 @@ class Fuser {
       loops: 0,
       part,
       after: [],
+      mark: 0,
     };
     this.drafts.push(d);
     return d;
@@ -539,25 +540,27 @@ class Fuser {
 
   /** Whether d needs a result of `other`, directly or through further kernels. */
   private dependsOn(d: Draft, other: Draft): boolean {
-    const seen = new Set<Node>();
-    const seenDrafts = new Set<Draft>();
+    const seen = newMark();
     const stack: Node[] = [];
     const enter = (x: Draft): void => {
-      if (seenDrafts.has(x)) return;
-      seenDrafts.add(x);
+      if (x.mark === seen) return;
+      x.mark = seen;
       for (const s of x.stores) stack.push(s.node);
       if (x.part !== null) stack.push(x.part.node);
     };
     enter(d);
     while (stack.length > 0) {
       const n = stack.pop()!;
-      if (seen.has(n)) continue;
-      seen.add(n);
-      for (const w of this.writers.get(n) ?? []) {
-        if (w === other) return true;
-        enter(w);
+      if (n.mark === seen) continue;
+      n.mark = seen;
+      const writers = this.writers.get(n);
+      if (writers !== undefined) {
+        for (const w of writers) {
+          if (w === other) return true;
+          enter(w);
+        }
       }
-      if (n.value === null) for (const s of n.src) stack.push(s);
+      if (n.value === null) for (let i = 0; i < n.src.length; i++) stack.push(n.src[i]!);
     }
     return false;
   }
