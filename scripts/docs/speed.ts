@@ -17,9 +17,14 @@ interface Results {
   readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string };
   readonly settings: readonly { readonly name: string; readonly setting: string }[];
 }
-const SUBJECTS = ['gemm', 'steps', 'kernels', 'vision', 'recurrent', 'gpt', 'mamba'] as const;
-type Subject = (typeof SUBJECTS)[number];
-type Measured = Results & Readonly<Record<Subject, readonly Row[]>>;
+interface Memory {
+  readonly workload: string;
+  readonly megabytes: number;
+  readonly peers: Readonly<Record<string, number>>;
+}
+const SUBJECTS = ['gemm', 'steps', 'kernels', 'vision', 'recurrent', 'gpt', 'mamba', 'memory'] as const;
+type Subject = Exclude<(typeof SUBJECTS)[number], 'memory'>;
+type Measured = Results & Readonly<Record<Subject, readonly Row[]>> & { readonly memory: readonly Memory[] };
 
 /** What is shown: workload, and how it is called in both languages. */
 const SHOWN: readonly (readonly [Subject, string, string, string])[] = [
@@ -38,14 +43,17 @@ const SHOWN: readonly (readonly [Subject, string, string, string])[] = [
   ['recurrent', 'char-lstm-2x128-t64-b32-adam', 'training step LSTM, 2 × 128, 64 steps, batch 32', '训练一步：LSTM，2 × 128，64 步，批量 32'],
   ['gpt', 'gpt-4l-4h-128d-t64-b12-adamw', 'training step GPT, 4 × 128, 64 tokens, batch 12', '训练一步：GPT，4 × 128，64 个词元，批量 12'],
   ['mamba', 'mamba-2l-128d-t64-b12-adamw', 'training step Mamba, 2 × 128, 64 tokens, batch 12', '训练一步：Mamba，2 × 128，64 个词元，批量 12'],
+  ['vision', 'resnet18-cifar100-b1-infer', 'ResNet-18 on one picture, 32 × 32', 'ResNet-18 推理一张 32 × 32 的图'],
 ]; // biome-ignore format: a table
 const WORDS = {
   en: {
+    memory: ['megabytes beyond the imports, at the peak', 'Tenon', 'PyTorch'],
     head: ['milliseconds', 'Tenon, 1 thread', 'Tenon, 2 threads', 'jax-js', 'tfjs-wasm', 'PyTorch'],
     made: (r: Results) =>
       `Made by \`npm run bench -- ${SUBJECTS.join(' ')}\` on ${r.date}: ${r.machine.cores} cores of an ${r.machine.cpu}, Node ${r.machine.node.slice(1)}, WebAssembly only; PyTorch ${version(r)}, the better of 1 and 2 threads. The libraries of a row in one run, medians; — where a library has no such thing, or none was written for it.`,
   },
   zh: {
+    memory: ['导入之后再占的内存峰值（MB）', 'Tenon', 'PyTorch'],
     head: ['', 'Tenon，1 线程', 'Tenon，2 线程', 'jax-js', 'tfjs-wasm', 'PyTorch'],
     made: (r: Results) =>
       `由 \`npm run bench -- ${SUBJECTS.join(' ')}\` 于 ${r.date} 测得：${r.machine.cpu} ${r.machine.cores} 核，Node ${r.machine.node.slice(1)}，只用 WebAssembly；PyTorch ${version(r)}，取 1 线程与 2 线程中较快者。同一行的各库在同一次运行中轮流计时，取中位数；— 表示该库没有，或没有为它编写。`,
@@ -73,7 +81,13 @@ const show = (ms: number | undefined): string => {
   return `${Number(value.toPrecision(value >= 100 ? 3 : 2))} ${unit}`;
 };
 
-/** The README with its speed table made anew. */
+const table = (head: readonly string[], rows: readonly string[]): string[] => [
+  `| ${head.join(' | ')} |`,
+  `|---|${'---:|'.repeat(head.length - 1)}`,
+  ...rows,
+];
+
+/** The README with its tables of speed and memory made anew. */
 export function withSpeed(root: string, text: string, language: 'en' | 'zh'): string {
   const results = newest(root);
   const words = WORDS[language];
@@ -86,18 +100,16 @@ export function withSpeed(root: string, text: string, language: 'en' | 'zh'): st
     const values = [at(1)?.ms, at(2)?.ms, peers['jax-js'], peers['tfjs-wasm'], best];
     return `| ${language === 'zh' ? zh : en} | ${values.map(show).join(' | ')} |`;
   });
-  const table = [
-    `| ${words.head.join(' | ')} |`,
-    `|---|${words.head
-      .slice(1)
-      .map(() => '---:|')
-      .join('')}`,
-    ...rows,
-    '',
-    words.made(results),
-  ].join('\n');
+  const grown = results.memory.map(({ workload, megabytes, peers }) => {
+    const [, , en, zh] = SHOWN.find(([, name]) => name === workload)!;
+    const values = [megabytes, peers['pytorch']].map(mb => (mb === undefined ? '—' : mb.toFixed(0)));
+    return `| ${language === 'zh' ? zh : en} | ${values.join(' | ')} |`;
+  });
+  const made = [...table(words.head, rows), '', ...table(words.memory, grown), '', words.made(results)].join(
+    '\n',
+  );
   return text.replace(
     /<!-- speed -->[\s\S]*?<!-- \/speed -->/,
-    () => `<!-- speed -->\n${table}\n<!-- /speed -->`,
+    () => `<!-- speed -->\n${made}\n<!-- /speed -->`,
   );
 }

@@ -20,7 +20,7 @@ import { type Blas, type NativeBlas, Pool, platform, type Sgemm } from './pool.t
 import { Residents } from './resident.ts';
 
 /** Structures of kernels whose code is remembered; the oldest goes first. */
-const MAX_CODES = 4096;
+const MAX_CODES = 1024;
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
 const LOOSE_LIMIT = 512 * 1024 * 1024;
 
