@@ -3,6 +3,7 @@
 
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Request } from './serve.ts';
@@ -24,7 +25,8 @@ export interface Measured extends Hello {
   close(): void;
 }
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+/** A path beside this file, or a whole one. */
+const here = (path: string) => (isAbsolute(path) ? path : fileURLToPath(new URL(path, import.meta.url)));
 
 /** Replies in the order of the questions; a process that ends answers what is open with its exit. */
 class Line {

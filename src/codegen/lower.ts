@@ -2,7 +2,7 @@
 // reduction right inside the loops it depends on.
 // In: a LoopKernel. Out: a LoopProgram. Not its job: instructions.
 
-import type { Affine, E, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
+import type { E, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
 import {
   accOf,
   addScaled,
@@ -15,6 +15,7 @@ import {
   m,
   rebuild,
   splat,
+  termsOf,
   varOf,
   withExprs,
 } from '../ir/scalar.ts';
@@ -277,9 +278,9 @@ class Lowerer {
       if (had !== undefined) return had;
       state.set(e, false);
       let below = false;
-      for (const a of e.args) below = walk(a) || below;
-      const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-      if (at !== null) for (const [t] of at.terms) below = walk(t) || below;
+      for (let i = 0; i < e.args.length; i++) below = walk(e.args[i]!) || below;
+      const terms = termsOf(e);
+      for (let i = 0; i < terms.length; i++) below = walk(terms[i]![0]) || below;
       if (e.op === 'reduce' && (this.deps.free(e) & ~bound) === 0) {
         if (!below) found.push(e);
         below = true;

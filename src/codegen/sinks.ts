@@ -2,7 +2,7 @@
 // In: a LoopKernel. Out: sinks. Not its job: loops (lower.ts).
 
 import type { Affine, E, Fold, LoadData, ReduceData } from '../ir/scalar.ts';
-import { addScaled, asAffine, constAffine, isMathOp, rebuild } from '../ir/scalar.ts';
+import { addScaled, asAffine, constAffine, isMathOp, rebuild, termsOf } from '../ir/scalar.ts';
 import type { KernelStore, LoopKernel } from '../schedule/kernel.ts';
 import type { Acc } from './loop.ts';
 
@@ -98,10 +98,10 @@ export function accesses(sinks: readonly Sink[]): { at: Affine; store: boolean }
   const walk = (e: E): void => {
     if (seen.has(e)) return;
     seen.add(e);
-    for (const a of e.args) walk(a);
+    for (let i = 0; i < e.args.length; i++) walk(e.args[i]!);
     if (e.op === 'load') out.push({ at: (e.data as LoadData).at, store: false });
-    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-    if (at !== null) for (const [t] of at.terms) if (t.op !== 'var') walk(t);
+    const terms = termsOf(e);
+    for (let i = 0; i < terms.length; i++) if (terms[i]![0].op !== 'var') walk(terms[i]![0]);
     if (e.op === 'reduce' && (e.data as ReduceData).position !== null) walk((e.data as ReduceData).position!);
   };
   const visit = (s: Sink): void => {
@@ -120,7 +120,7 @@ export function opCount(e: E): number {
     if (seen.has(x)) return 0;
     seen.add(x);
     let n = x.op === 'const' ? 0 : isMathOp(x.op) ? 16 : x.op === 'reduce' ? 1000 : 1;
-    for (const a of x.args) n += walk(a);
+    for (let i = 0; i < x.args.length; i++) n += walk(x.args[i]!);
     return n;
   };
   return walk(e);

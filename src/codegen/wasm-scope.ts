@@ -2,8 +2,8 @@
 // In: expressions, loops. Out: code that leaves values on the stack. Not its job: opcodes (wasm-values.ts).
 
 import type { ComputeType } from '../base/dtype.ts';
-import type { Affine, E, LoadData, LoopVar } from '../ir/scalar.ts';
-import { m, param } from '../ir/scalar.ts';
+import type { E, LoadData, LoopVar } from '../ir/scalar.ts';
+import { m, param, termsOf } from '../ir/scalar.ts';
 import type { Acc } from './loop.ts';
 import { type Bytes, Code, F32, F64, I32, I64, V128, type ValType } from './wasm-asm.ts';
 import { KERNEL_TYPE, type Target } from './wasm-target.ts';
@@ -30,12 +30,20 @@ export abstract class ScopedCode {
   readonly fma: boolean;
   protected readonly buffers: number;
   protected readonly firstLocal: number;
-  protected readonly uses = new Map<E, number>();
   protected readonly varLocal = new Map<LoopVar, { local: number; depth: number }>();
   protected readonly accLocal = new Map<number, number>();
   protected readonly accDepth = new Map<number, number>();
-  protected depths = new Map<E, number>();
-  protected readonly accs = new Map<E, boolean>();
+  /**
+   * What is known of expressions, by their numbers. Code is made once and cold, where maps cost more than all else: here they
+   * were a tenth of a compilation's garbage.
+   */
+  private readonly owner: (E | null)[] = [];
+  private readonly uses: number[] = [];
+  private readonly fleeting: (boolean | null)[] = [];
+  private readonly depths: number[] = [];
+  /** When a depth was found: what binds a loop or an accumulator makes it void. */
+  private readonly found: number[] = [];
+  private now = 1;
   protected readonly volatileBuffers = new Set<number>();
   protected readonly intSlot = new Map<number, number>();
 
@@ -67,7 +75,7 @@ export abstract class ScopedCode {
   }
   bindVar(v: LoopVar, local: number): void {
     this.varLocal.set(v, { local, depth: this.current });
-    this.depths = new Map();
+    this.now++;
   }
   bindAcc(id: number, local: number): void {
     this.accLocal.set(id, local);
@@ -84,8 +92,8 @@ export abstract class ScopedCode {
   }
   /** Accumulators changed: values that contain one must be computed anew. */
   protected forget(): void {
-    for (const s of this.scopes) s.fleeting.clear();
-    this.depths = new Map();
+    for (let i = 0; i < this.scopes.length; i++) this.scopes[i]!.fleeting.clear();
+    this.now++;
   }
 
   /** An integer of the kernel: burned in when small, else a word of the parameter block, so that code is not shape. */
@@ -103,42 +111,60 @@ export abstract class ScopedCode {
     return param(this.buffers + this.ints.push(n) - 1);
   }
 
-  protected hasAcc(e: E): boolean {
-    let r = this.accs.get(e);
-    if (r === undefined) {
-      r =
-        e.op === 'acc' ||
-        (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer)) ||
-        this.below(e).some(x => this.hasAcc(x));
-      this.accs.set(e, r);
+  /** The place of an expression in the lists; -1 for one of another table, whose number is taken. */
+  private slot(e: E): number {
+    const { id } = e;
+    while (this.owner.length <= id) {
+      this.owner.push(null);
+      this.uses.push(0);
+      this.fleeting.push(null);
+      this.depths.push(0);
+      this.found.push(0);
     }
-    return r;
+    this.owner[id] ??= e;
+    return this.owner[id] === e ? id : -1;
   }
-  protected below(e: E): readonly E[] {
-    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-    return at === null ? e.args : [...e.args, ...at.terms.map(t => t[0])];
+  protected hasAcc(e: E): boolean {
+    const i = this.slot(e);
+    const had = i < 0 ? null : this.fleeting[i]!;
+    if (had !== null) return had;
+    let r = e.op === 'acc' || (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer));
+    for (let k = 0; k < e.args.length && !r; k++) r = this.hasAcc(e.args[k]!);
+    const terms = termsOf(e);
+    for (let k = 0; k < terms.length && !r; k++) r = this.hasAcc(terms[k]![0]);
+    if (i >= 0) this.fleeting[i] = r;
+    return r;
   }
   /** The scope in which a value can be computed at the earliest. */
   protected depth(e: E): number {
-    const had = this.depths.get(e);
-    if (had !== undefined) return had;
+    const i = this.slot(e);
+    if (i >= 0 && this.found[i] === this.now) return this.depths[i]!;
     let d = 0;
     if (e.op === 'var') d = this.varLocal.get(e.data as LoopVar)?.depth ?? 0;
     else if (e.op === 'acc') d = this.accDepth.get(Number(e.value)) ?? 0;
     else if (e.op === 'load' && this.volatileBuffers.has((e.data as LoadData).buffer))
       d = this.scopes.length - 1;
-    else for (const x of this.below(e)) d = Math.max(d, this.depth(x));
-    this.depths.set(e, d);
+    else {
+      for (let k = 0; k < e.args.length; k++) d = Math.max(d, this.depth(e.args[k]!));
+      const terms = termsOf(e);
+      for (let k = 0; k < terms.length; k++) d = Math.max(d, this.depth(terms[k]![0]));
+    }
+    if (i >= 0) {
+      this.depths[i] = d;
+      this.found[i] = this.now;
+    }
     return d;
   }
 
   countUses(roots: readonly E[]): void {
-    const visit = (e: E): void => {
-      const n = this.uses.get(e) ?? 0;
-      this.uses.set(e, n + 1);
-      if (n === 0) this.below(e).forEach(visit);
-    };
-    roots.forEach(visit);
+    for (let k = 0; k < roots.length; k++) this.countUse(roots[k]!);
+  }
+  private countUse(e: E): void {
+    const i = this.slot(e);
+    if (i < 0 || this.uses[i]!++ > 0) return;
+    this.countUses(e.args);
+    const terms = termsOf(e);
+    for (let k = 0; k < terms.length; k++) this.countUse(terms[k]![0]);
   }
 
   // ---- values --------------------------------------------------------------------------------------------------------
@@ -180,8 +206,9 @@ export abstract class ScopedCode {
       return;
     }
     this.compute(e);
-    const uses = this.uses.get(e);
-    if (uses === undefined ? e.op === 'shl' || e.op === 'mul' || e.op === 'param' : uses > 1) {
+    const i = this.slot(e);
+    const uses = i < 0 ? 0 : this.uses[i]!;
+    if (uses === 0 ? e.op === 'shl' || e.op === 'mul' || e.op === 'param' : uses > 1) {
       const l = this.local(wasmType(e.type, e.lanes));
       this.code.tee(l);
       home[table].set(e, l);

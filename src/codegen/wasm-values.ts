@@ -200,18 +200,19 @@ export abstract class ValueCode extends MemoryCode {
   // ---- opcodes -------------------------------------------------------------------------------------------------------
 
   private args(e: E): void {
-    for (const a of e.args) this.val(a);
+    for (let i = 0; i < e.args.length; i++) this.val(e.args[i]!);
   }
 
   private scalar(e: E): void {
     const op = e.op as ArithOp;
     const t = e.type;
-    const [a, b] = e.args as [E, E];
+    const a = e.args[0]!;
+    const b = e.args[1]!;
     const from = a.type;
     const direct = SCALAR[t === 'b' ? `b ${op} ${from === 'b' ? 'b' : from}` : `${t} ${op}`];
     if (direct !== undefined) {
       this.args(e);
-      for (const o of direct) this.code.op(o);
+      for (let i = 0; i < direct.length; i++) this.code.op(direct[i]!);
       return;
     }
     const c = this.code;
@@ -351,11 +352,12 @@ export abstract class ValueCode extends MemoryCode {
   private vector(e: E): void {
     const op = e.op as ArithOp;
     const t = e.type;
-    const [a, b] = e.args as [E, E];
+    const a = e.args[0]!;
+    const b = e.args[1]!;
     const direct = VECTOR[t === 'b' ? `b ${op} ${a.type}` : `${t} ${op}`];
     if (direct !== undefined) {
       this.args(e);
-      for (const o of direct) this.code.op(o);
+      for (let i = 0; i < direct.length; i++) this.code.op(direct[i]!);
       return;
     }
     switch (op) {

@@ -3,7 +3,7 @@
 // In: a LoopProgram. Out: the bytes of one function and the integers it reads from its parameter block.
 
 import type { E, Exprs, LoadData } from '../ir/scalar.ts';
-import { withExprs } from '../ir/scalar.ts';
+import { termsOf, withExprs } from '../ir/scalar.ts';
 import type { Acc, LoopProgram, Stmt } from './loop.ts';
 import { I32, type Op } from './wasm-asm.ts';
 import { wasmType } from './wasm-scope.ts';
@@ -22,17 +22,14 @@ export class Emitter extends ValueCode {
   }
   /** Counts uses and finds the buffers that are read after being written. */
   private scan(body: readonly Stmt[]): void {
-    const loadedBy = (root: E): Set<number> => {
-      const loaded = new Set<number>();
-      const seen = new Set<E>();
-      const walk = (e: E): void => {
-        if (seen.has(e)) return;
-        seen.add(e);
-        if (e.op === 'load') loaded.add((e.data as LoadData).buffer);
-        this.below(e).forEach(walk);
-      };
-      walk(root);
-      return loaded;
+    const loads = (e: E, buffer: number, seen: Set<E>): boolean => {
+      if (e.op === 'load' && (e.data as LoadData).buffer === buffer) return true;
+      if (seen.has(e)) return false;
+      seen.add(e);
+      for (let i = 0; i < e.args.length; i++) if (loads(e.args[i]!, buffer, seen)) return true;
+      const terms = termsOf(e);
+      for (let i = 0; i < terms.length; i++) if (loads(terms[i]![0], buffer, seen)) return true;
+      return false;
     };
     const visit = (list: readonly Stmt[]): void => {
       for (const s of list) {
@@ -41,7 +38,7 @@ export class Emitter extends ValueCode {
         else if (s.kind === 'let') this.countUses([s.value]);
         else {
           this.countUses([s.value, ...s.at.terms.map(t => t[0])]);
-          if (loadedBy(s.value).has(s.buffer)) this.volatileBuffers.add(s.buffer);
+          if (loads(s.value, s.buffer, new Set())) this.volatileBuffers.add(s.buffer);
         }
       }
     };

@@ -11,6 +11,8 @@ export class Dependence {
   /** Accumulators that have a vector form of their own. */
   readonly accVectors = new Map<number, E>();
   private readonly bits = new Map<LoopVar, number>();
+  /** By the number of their bit. */
+  private readonly vars: LoopVar[] = [];
   private readonly masks = new Map<E, number>();
   private readonly memos = new Map<LoopVar, Map<E, E>>();
 
@@ -20,6 +22,7 @@ export class Dependence {
       if (this.bits.size >= 31) throw new Error('lower: more than 31 loops in one kernel');
       b = 1 << this.bits.size;
       this.bits.set(v, b);
+      this.vars.push(v);
     }
     return b;
   }
@@ -36,7 +39,7 @@ export class Dependence {
     if (e.op === 'var') r = this.bit(e.data as LoopVar);
     else if (e.op === 'acc') r = this.accMasks.get(Number(e.value)) ?? 0;
     else {
-      for (const a of e.args) r |= this.free(a);
+      for (let i = 0; i < e.args.length; i++) r |= this.free(e.args[i]!);
       if (e.op === 'load') r |= this.freeAt((e.data as LoadData).at);
       else if (e.op === 'index') r |= this.freeAt(e.data as Affine);
       else if (e.op === 'reduce') {
@@ -50,13 +53,13 @@ export class Dependence {
   }
   freeAt(at: Affine): number {
     let r = 0;
-    for (const [t] of at.terms) r |= this.free(t);
+    for (let i = 0; i < at.terms.length; i++) r |= this.free(at.terms[i]![0]);
     return r;
   }
   /** How many combinations the loops of a set have. */
   sizeOf(mask: number): number {
     let n = 1;
-    for (const [v, b] of this.bits) if (mask & b) n *= v.size;
+    for (let i = 0; i < this.vars.length; i++) if (mask & (1 << i)) n *= this.vars[i]!.size;
     return n;
   }
 

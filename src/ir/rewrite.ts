@@ -14,7 +14,7 @@ export class NodeTable {
   /** The first node that equals n. Nodes with bound attributes are equal only when those are one object. */
   intern(n: Node): Node {
     let h = mix(n.op.id, n.shape.length);
-    for (const s of n.src) h = mix(h, s.hash);
+    for (let i = 0; i < n.src.length; i++) h = mix(h, n.src[i]!.hash);
     h = mix(h, n.hash);
     const bucket = this.table.get(h);
     if (bucket === undefined) {
@@ -63,11 +63,16 @@ export function rewrite(
     if (n.value !== null) return n;
     let out = n;
     if (n.src.length > 0) {
-      const src = n.src.map(s => done.get(s)!);
-      if (src.some((s, i) => s !== n.src[i])) out = build(n.op, src, n.attrs);
+      let src: Node[] | null = null;
+      for (let i = 0; i < n.src.length; i++) {
+        const s = done.get(n.src[i]!)!;
+        if (s !== n.src[i]) src ??= n.src.slice();
+        if (src !== null) src[i] = s;
+      }
+      if (src !== null) out = build(n.op, src, n.attrs);
     }
-    for (const rule of rules) {
-      const next = rule(out);
+    for (let i = 0; i < rules.length; i++) {
+      const next = rules[i]!(out);
       if (next !== null) return visit(next, place);
     }
     return out;

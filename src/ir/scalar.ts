@@ -133,6 +133,7 @@ export interface CheckedData {
 /** The table of one kernel's expressions. */
 export class Exprs {
   private readonly table = new Map<string, E>();
+  private readonly plain = new Map<number, E>();
   private count = 0;
   /** Where this is false the value being built is not used: a check must not fail there. */
   guard: E | null = null;
@@ -145,6 +146,15 @@ export class Exprs {
     data: unknown = null,
     key = '',
   ): E {
+    const plain = key === '' && op !== 'const' ? plainKey(op, type, lanes, args) : -1;
+    if (plain >= 0) {
+      let e = this.plain.get(plain);
+      if (e === undefined) {
+        e = new E(this.count++, op, type, lanes, args, value, data);
+        this.plain.set(plain, e);
+      }
+      return e;
+    }
     let k = `${op} ${type}${lanes} ${key}`;
     if (op === 'const') k += Object.is(value, -0) ? '-0' : `${value}`;
     for (let i = 0; i < args.length; i++) k += `,${args[i]!.id}`;
@@ -155,6 +165,25 @@ export class Exprs {
     }
     return e;
   }
+}
+const TYPE_CODE: Readonly<Record<ComputeType, number>> = { b: 0, i32: 1, i64: 2, f32: 3, f64: 4 };
+const opCodes = new Map<EOp, number>();
+/** An operation on up to three of the first 2¹³ expressions as one number, which costs a fifth of a text; else -1. */
+function plainKey(op: EOp, type: ComputeType, lanes: 1 | 4, args: readonly E[]): number {
+  if (args.length === 0 || args.length > 3) return -1;
+  let code = opCodes.get(op);
+  if (code === undefined) {
+    code = opCodes.size;
+    opCodes.set(op, code);
+  }
+  let k = (code * 5 + TYPE_CODE[type]) * 2 + (lanes >> 2);
+  k = k * 4 + args.length;
+  for (let i = 0; i < 3; i++) {
+    const id = i < args.length ? args[i]!.id : 0;
+    if (id >= 8192) return -1;
+    k = k * 8192 + id;
+  }
+  return k;
 }
 
 let current = new Exprs();
@@ -183,7 +212,7 @@ export function konst(value: number | bigint | boolean, type: ComputeType): E {
 }
 
 const lanesOf = (args: readonly E[]): 1 | 4 => {
-  for (const a of args) if (a.lanes === 4) return 4;
+  for (let i = 0; i < args.length; i++) if (args[i]!.lanes === 4) return 4;
   return 1;
 };
 /** Makes all operands as wide as the widest. */
@@ -323,7 +352,7 @@ export const varOf = (v: LoopVar): E => current.make('var', 'i32', 1, [], 0, v, 
 
 const affineKey = (a: Affine): string => {
   let k = `${a.c}`;
-  for (const [e, n] of a.terms) k += `+${n}*${e.id}`;
+  for (let i = 0; i < a.terms.length; i++) k += `+${a.terms[i]![1]}*${a.terms[i]![0].id}`;
   return k;
 };
 /** The value of an index expression as i32. */
@@ -403,8 +432,13 @@ export function rebuild(e: E, leaf: (e: E) => E | null, memo: Map<E, E>): E {
     } else if (e.args.length === 0) {
       out = e;
     } else {
-      const args = e.args.map(a => rebuild(a, leaf, memo));
-      out = args.every((a, i) => a === e.args[i]) ? e : remake(e, args);
+      let args: E[] | null = null;
+      for (let i = 0; i < e.args.length; i++) {
+        const a = rebuild(e.args[i]!, leaf, memo);
+        if (a !== e.args[i]) args ??= e.args.slice();
+        if (args !== null) args[i] = a;
+      }
+      out = args === null ? e : remake(e, args);
     }
   }
   memo.set(e, out);
@@ -413,7 +447,9 @@ export function rebuild(e: E, leaf: (e: E) => E | null, memo: Map<E, E>): E {
 
 /** The same operation on other arguments, simplified anew. */
 export function remake(e: E, args: readonly E[]): E {
-  const [a, b, c] = args as [E, E, E];
+  const a = args[0]!;
+  const b = args[1]!;
+  const c = args[2]!;
   switch (e.op) {
     case 'add':
       return m.add(a, b);
@@ -438,9 +474,16 @@ export function remake(e: E, args: readonly E[]): E {
 
 export function rebuildAffine(at: Affine, leaf: (e: E) => E | null, memo: Map<E, E>): Affine {
   let out: Affine = { c: at.c, terms: [] };
-  for (const [e, k] of at.terms) out = addScaled(out, asAffine(rebuild(e, leaf, memo)), k);
+  for (let i = 0; i < at.terms.length; i++) {
+    const term = at.terms[i]!;
+    out = addScaled(out, asAffine(rebuild(term[0], leaf, memo)), term[1]);
+  }
   return out;
 }
+const NO_TERMS: Affine['terms'] = [];
+/** The terms of an expression that is an index or reads at one. */
+export const termsOf = (e: E): Affine['terms'] =>
+  e.op === 'load' ? (e.data as LoadData).at.terms : e.op === 'index' ? (e.data as Affine).terms : NO_TERMS;
 /** Reads an expression as an index where it is one. */
 export function asAffine(e: E): Affine {
   if (e.op === 'const') return { c: Number(e.value), terms: [] };
@@ -450,12 +493,16 @@ export function asAffine(e: E): Affine {
 /** a + k·b. */
 export function addScaled(a: Affine, b: Affine, k: number): Affine {
   if (k === 0) return a;
+  if (b.terms.length === 0) return { c: a.c + b.c * k, terms: a.terms };
   const terms = a.terms.slice();
-  for (const [e, n] of b.terms) {
-    const i = terms.findIndex(t => t[0] === e);
-    if (i < 0) terms.push([e, n * k]);
-    else if (terms[i]![1] + n * k === 0) terms.splice(i, 1);
-    else terms[i] = [e, terms[i]![1] + n * k];
+  for (let j = 0; j < b.terms.length; j++) {
+    const e = b.terms[j]![0];
+    const n = b.terms[j]![1] * k;
+    let i = 0;
+    while (i < terms.length && terms[i]![0] !== e) i++;
+    if (i === terms.length) terms.push([e, n]);
+    else if (terms[i]![1] + n === 0) terms.splice(i, 1);
+    else terms[i] = [e, terms[i]![1] + n];
   }
   return { c: a.c + b.c * k, terms };
 }

@@ -23,6 +23,7 @@ import {
   load,
   m,
   reduce,
+  termsOf,
   varOf,
   withExprs,
 } from '../ir/scalar.ts';
@@ -448,22 +449,28 @@ function lowWord(e: E): E {
 
 /** Scalar operations of a kernel, about: each expression counts once per combination of the loops it depends on. */
 function workOf(k: Pick<LoopKernel, 'stores' | 'scan' | 'blocks'>): number {
-  const memo = new Map<E, { vars: ReadonlySet<LoopVar>; inner: number }>();
+  const vars: LoopVar[] = [];
+  const bitOf = (v: LoopVar): number => {
+    let i = vars.indexOf(v);
+    if (i < 0) i = vars.push(v) - 1;
+    return 2 ** i;
+  };
+  // The loops of each expression, as a set of bits.
+  const memo = new Map<E, number>();
   let total = 0;
-  const walk = (e: E): ReadonlySet<LoopVar> => {
+  const walk = (e: E): number => {
     const had = memo.get(e);
-    if (had !== undefined) return had.vars;
-    const vars = new Set<LoopVar>();
-    memo.set(e, { vars, inner: 0 });
-    if (e.op === 'var') vars.add(e.data as LoopVar);
-    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-    for (const [t] of at?.terms ?? []) for (const v of walk(t)) vars.add(v);
-    for (const a of e.args) for (const v of walk(a)) vars.add(v);
+    if (had !== undefined) return had;
+    let set = e.op === 'var' ? bitOf(e.data as LoopVar) : 0;
+    const terms = termsOf(e);
+    for (let i = 0; i < terms.length; i++) set |= walk(terms[i]![0]);
+    for (let i = 0; i < e.args.length; i++) set |= walk(e.args[i]!);
     let count = 1;
-    for (const v of vars) count *= v.size;
+    for (let i = 0; i < vars.length; i++) if (set & (2 ** i)) count *= vars[i]!.size;
     total += count * (isMathOp(e.op) ? 12 : e.op === 'div' || e.op === 'sqrt' ? 4 : e.op === 'const' ? 0 : 1);
-    if (e.op === 'reduce') for (const v of (e.data as ReduceData).vars) vars.delete(v);
-    return vars;
+    if (e.op === 'reduce') for (const v of (e.data as ReduceData).vars) set &= ~bitOf(v);
+    memo.set(e, set);
+    return set;
   };
   for (const s of k.stores) {
     walk(s.value);
