@@ -1,12 +1,10 @@
 // What a rule is written with: numbers read at each step, switches that decide about the graph, the state of a parameter.
 // In: options and step counts. Out: nodes. Not its job: which parameters step (optimizer.ts).
 
-import { DTYPES } from '../base/dtype.ts';
 import { show, showShape, ValueError } from '../base/errors.ts';
 import type { Node } from '../ir/node.ts';
 import { add, mul, sqrt } from '../ir/ops/elementwise.ts';
-import { wrap } from '../tensor/core.ts';
-import { fromBytes, full, tensor } from '../tensor/create.ts';
+import { adopt, sameNumbers, tensor } from '../tensor/create.ts';
 import { type HostState, hostNumber } from '../tensor/host.ts';
 import { isTensor } from '../tensor/operand.ts';
 import { outside, recording } from '../tensor/record.ts';
@@ -135,9 +133,7 @@ export class ParamState {
 
 /** Bytes of its own, ready to be changed by steps. */
 function filled(p: Tensor, value: number): Tensor {
-  const zeros = (): Tensor =>
-    wrap(fromBytes(new Uint8Array(p.numel * DTYPES[p.dtype].bytes), p.shape, p.dtype, p.device));
-  const t = value === 0 ? zeros() : full(p.shape, value, { dtype: p.dtype, device: p.device }).realize();
+  const t = adopt(sameNumbers(p.numel, value, p.dtype), p.shape, p.dtype, p.device);
   t._own();
   return t;
 }

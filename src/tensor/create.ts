@@ -180,6 +180,13 @@ function collect(
   out.push(x);
 }
 
+/** So many times one number; zeros touch no memory. */
+export function sameNumbers(n: number, value: number, dtype: DType): TypedArray {
+  const out = typedArray(dtype, new ArrayBuffer(n * DTYPES[dtype].bytes));
+  if (value !== 0) for (let i = 0; i < n; i++) writeElement(out, dtype, i, value);
+  return out;
+}
+
 const sizesOf = (op: string, shape: number | readonly number[]): Shape =>
   checkSizes(op, typeof shape === 'number' ? [shape] : shape);
 
@@ -195,7 +202,7 @@ function filled(
   const s = sizesOf(op, shape);
   // A leaf that steps will change needs bytes of its own; anything else stays a number in the graph.
   if (options.requiresGrad)
-    return finish(hostData(new Array(numel(s)).fill(value), s, dtype, device), options);
+    return adopt(sameNumbers(numel(s), value, dtype), s, dtype, device).requiresGrad_();
   const k = numberNode(value, dtype, device);
   return finish(s.length === 0 ? k : expand(k, s), options);
 }
