@@ -28,16 +28,17 @@ export function orderKernels(
     for (const v of k.buffers) for (const w of writers.get(v) ?? []) if (w < i) d.add(w);
     return d;
   });
-  const reaches = (from: number, to: number): boolean => {
-    // Whether kernel `from` must run before kernel `to`.
-    const seen = new Set<number>();
-    const stack = [to];
-    while (stack.length > 0) {
-      const x = stack.pop()!;
-      if (x === from) return true;
-      if (seen.has(x)) continue;
-      seen.add(x);
-      stack.push(...deps[x]!);
+  const seen = new Int32Array(n);
+  let walks = 0;
+  /** Whether the kernel, or one that must run before it, is what is looked for. */
+  const isBehind = (kernel: number, wanted: (x: number) => boolean): boolean => {
+    const walk = ++walks;
+    const stack = [kernel];
+    for (let x = stack.pop(); x !== undefined; x = stack.pop()) {
+      if (wanted(x)) return true;
+      if (seen[x] === walk) continue;
+      seen[x] = walk;
+      for (const d of deps[x]!) if (seen[d] !== walk) stack.push(d);
     }
     return false;
   };
@@ -61,7 +62,7 @@ export function orderKernels(
     if (w === undefined || w.length !== 1) return;
     const writer = w[0]!;
     const others = (readers.get(t) ?? []).filter(r => r !== writer);
-    if (others.some(r => reaches(writer, r))) return;
+    if (others.some(r => isBehind(r, x => x === writer))) return;
     if ((readers.get(t) ?? []).includes(writer) && !readsInPlace(kernels[writer]!, v, x => aliasOf(x) === t))
       return;
     for (const r of others) deps[writer]!.add(r);
@@ -77,7 +78,7 @@ export function orderKernels(
       again = false;
       for (const [v] of direct) {
         const writer = writers.get(v)![0]!;
-        if (canFail.some((f, i) => f && reaches(writer, i))) {
+        if (canFail.some((f, i) => f && isBehind(i, x => x === writer))) {
           direct.delete(v);
           changesCells.delete(writer);
           again = true;
@@ -97,7 +98,7 @@ export function orderKernels(
     for (const d of [...deps[i]!].sort((a, b) => a - b)) place(d);
     order.push(kernels[i]!);
   };
-  for (let i = 0; i < n; i++) if (!late[i] && !dependsOnLate(i, deps, late)) place(i);
+  for (let i = 0; i < n; i++) if (!isBehind(i, x => late[x]!)) place(i);
   const checkAt = canFail.some(Boolean) ? order.length : -1;
   // What nobody reads comes last: the updates of all parameters side by side, so that equal ones run as one.
   const read = new Set<number>();
@@ -105,19 +106,6 @@ export function orderKernels(
   for (let i = 0; i < n; i++) if (read.has(i)) place(i);
   for (let i = 0; i < n; i++) place(i);
   return { order, direct, checkAt };
-}
-
-function dependsOnLate(i: number, deps: readonly ReadonlySet<number>[], late: readonly boolean[]): boolean {
-  const seen = new Set<number>();
-  const stack = [...deps[i]!];
-  while (stack.length > 0) {
-    const x = stack.pop()!;
-    if (late[x]) return true;
-    if (seen.has(x)) continue;
-    seen.add(x);
-    stack.push(...deps[x]!);
-  }
-  return false;
 }
 
 /** Whether the kernel reads the old value only at the element that it is about to write. */
