@@ -9,11 +9,16 @@ export const V128 = 0x7b;
 export type ValType = typeof I32 | typeof I64 | typeof F32 | typeof F64 | typeof V128;
 const VOID = 0x40;
 
+const NUMBER = new DataView(new ArrayBuffer(8));
+const EIGHT = new Uint8Array(NUMBER.buffer);
+const FOUR = EIGHT.subarray(0, 4);
+
 /** A growing list of bytes with the encodings that WebAssembly uses. */
 export class Bytes {
   private buf: Uint8Array;
   length = 0;
-  constructor(size = 256) {
+  /** Most pieces are short, and up to 64 bytes the engine keeps arrays in its own heap. */
+  constructor(size = 64) {
     this.buf = new Uint8Array(size);
   }
   private room(n: number): void {
@@ -63,16 +68,12 @@ export class Bytes {
     }
   }
   f32(x: number): this {
-    this.room(4);
-    new DataView(this.buf.buffer).setFloat32(this.length, x, true);
-    this.length += 4;
-    return this;
+    NUMBER.setFloat32(0, x, true);
+    return this.all(FOUR);
   }
   f64(x: number): this {
-    this.room(8);
-    new DataView(this.buf.buffer).setFloat64(this.length, x, true);
-    this.length += 8;
-    return this;
+    NUMBER.setFloat64(0, x, true);
+    return this.all(EIGHT);
   }
   name(s: string): this {
     this.u32(s.length);
