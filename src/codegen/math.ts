@@ -124,6 +124,17 @@ function log1p(x: E): E {
   return m.select(m.eq(u, f(0)), f(Number.NEGATIVE_INFINITY), m.select(m.eq(x, f(0)), x, finite));
 }
 
+const ARTANH = [
+  0.3333333432674408, 0.19999851286411285, 0.14296294748783112, 0.10851599276065826, 0.11619823426008224,
+];
+/** ln(1 + w) for 0 ≤ w ≤ 1 or NaN, ≤ 2 ULP: 2·artanh s with s = w / (2 + w). */
+function log1pWeight(w: E): E {
+  const s = m.div(w, m.add(w, f(2)));
+  const z = m.mul(s, s);
+  const twice = m.add(s, s);
+  return m.fma(m.mul(twice, z), poly(z, ARTANH), twice);
+}
+
 const SIN = [-0.1666666716337204, 0.008333329111337662, -0.00019839256128761917, 2.7175644845556235e-6];
 const COS = [0.0416666679084301, -0.0013888883404433727, 2.479943577782251e-5, -2.7203304853173904e-7];
 /** π/2 in four parts; the first three have few enough bits that n·part is exact for |n| < 2¹³. */
@@ -181,6 +192,7 @@ const EXPANSIONS: Partial<Record<MathOp, (x: E) => E>> = {
   log,
   log2,
   log1p,
+  log1pWeight,
   sin: x => sinCos(x, 0),
   cos: x => sinCos(x, 1),
   tanh,

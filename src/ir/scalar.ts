@@ -46,6 +46,7 @@ const OF_MATH = [
 const UNARY_MATH = {
   ...(Object.fromEntries(OF_MATH.map(n => [n, Math[n]])) as Record<(typeof OF_MATH)[number], Unary>),
   expWeight: special.expWeight,
+  log1pWeight: Math.log1p,
   erf: special.erf,
   erfc: special.erfc,
   erfinv: special.erfinv,

@@ -808,8 +808,11 @@ export const logaddexp: BinaryOp = binary({
   errors: badPair('logaddexp'),
 });
 export function logAddExp(a: E, b: E): E {
-  const big = m.max(a, b);
-  const sum = m.add(big, m.math('log1p', m.exp(m.neg(m.abs(m.sub(a, b))))));
+  // NaN comes back with the difference.
+  const big = m.pmax(a, b);
+  const gap = m.neg(m.abs(m.sub(a, b)));
+  const f32 = a.type === 'f32';
+  const sum = m.add(big, f32 ? m.math('log1pWeight', m.math('expWeight', gap)) : m.math('log1p', m.exp(gap)));
   // Equal infinities: their difference is NaN, the answer is the infinity.
   return m.select(m.and(m.eq(a, b), m.eq(m.abs(a), m.like(Number.POSITIVE_INFINITY, a))), a, sum);
 }
