@@ -1,4 +1,4 @@
-// Bytes of a tensor on the cpu: in a JavaScript ArrayBuffer, at an address in WASM memory, or both.
+// Bytes of a tensor on the cpu: in a JavaScript ArrayBuffer or an array of the engine's heap, at an address in WASM memory, or both.
 // The tensor holds a CpuBuffer, the device's list of residents only its Home: so a buffer can die while its bytes are listed.
 
 import type { Storage } from '../ir/node.ts';
@@ -6,8 +6,10 @@ import type { Storage } from '../ir/node.ts';
 /** Where the bytes are. */
 export class Home {
   readonly byteLength: number;
-  /** Null where only WASM memory has the current bytes. */
+  /** Null where the current bytes are elsewhere only. */
   host: Uint8Array<ArrayBuffer> | null;
+  /** The bytes as an array of the engine's heap (keeper.ts). */
+  kept: object | null = null;
   /** Address in WASM memory; 0 for none. */
   ptr = 0;
   /** Holds a value that steps replace: it leaves only when memory runs out. */

@@ -37,8 +37,6 @@ export const CLOSED = 0xfff;
 /** A command: function, address of its tasks, their number, and how it runs: alone (0), or SHARED and perhaps WAKES. */
 export const COMMAND_WORDS = 4;
 export const SHARED = 1;
-/** For a run: the last command may still be at work when it returns. */
-export const AHEAD = 2;
 /** Sleeping threads are woken for it. */
 export const WAKES = 2;
 /** Waking costs the caller up to 66 µs: work for threads that pays it back. */
@@ -74,7 +72,7 @@ function claim(c: Code, word: number, index: number): Code {
 
 /**
  * run(commands, count, how): runs a list of commands, SHARED with workers or not; 0 when done, 1 when a worker did not answer
- * in time. With AHEAD it returns when nothing of the last command is left to take, and wait() waits for it: 0 or 1.
+ * in time.
  * worker(spins): serves jobs; returns 1 when a new module has to be compiled, 2 to sleep, 3 to stop.
  */
 export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
@@ -138,8 +136,6 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
   claim(r, run.WORD, run.I).get(run.WORD).op('i32.ne').brIf(0).end();
   r.i32(CTRL.mine).i32(CTRL.mine).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
   r.br(0).end().end();
-  r.get(run.COUNT).i32(1).op('i32.eq').get(run.HOW).i32(AHEAD).op('i32.and').op('i32.and').if();
-  r.i32(0).op('return').end();
   r.call(WAIT).if().i32(1).op('return').end();
   r.end();
   r.get(run.CMD)
@@ -194,7 +190,6 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
         type: { params: [], results: [I32] },
         locals: new Array(2).fill(I32),
         code: v.out,
-        exported: 'wait',
       },
     ],
     tableBase: -1,

@@ -18,9 +18,6 @@ import { flagsOf, type Home, type Place, PlanCode, type Segment } from './plan-c
 import { type KernelTime, profiling } from './profile.ts';
 import { LARGE } from './resident.ts';
 
-/** Making room in JavaScript for so many bytes takes about 1 µs. */
-const ROOM_FROM = 4096;
-
 type Result =
   /** Already in its target. */
   | { readonly kind: 'done' }
@@ -32,10 +29,6 @@ type Result =
   /** The same value as another root. */
   | { readonly kind: 'same'; readonly root: number }
   | { readonly kind: 'empty' };
-
-function hostBytes(s: CpuBuffer | Part): Uint8Array {
-  return s instanceof Part ? s.whole.host!.subarray(s.offset, s.offset + s.byteLength) : s.host!;
-}
 
 export class CpuPlan implements Executable {
   readonly kernels: readonly KernelInfo[];
@@ -60,9 +53,6 @@ export class CpuPlan implements Executable {
   private readonly commandsAt: number;
   /** Time in kernels that threads share, on one of them. */
   private readonly sharedNs: number;
-  /** Room for results in JavaScript, made while other threads are still at the last kernel. */
-  private readonly rooms: (Uint8Array<ArrayBuffer> | undefined)[] = [];
-  private readonly makeRooms: (() => void) | null = null;
 
   constructor(device: CpuDevice, spec: ProgramSpec) {
     this.device = device;
@@ -145,14 +135,6 @@ export class CpuPlan implements Executable {
     this.arenaBytes = arena.peakBytes;
     this.kernels = [...code.infos];
     this.sharedNs = code.sharedNs;
-    const roomy = this.results.flatMap((r, i) =>
-      r.kind === 'copy' && r.bytes >= ROOM_FROM ? [[i, r.bytes] as const] : [],
-    );
-    if (code.sharedNs > 0 && roomy.length > 0) {
-      this.makeRooms = () => {
-        for (const [i, bytes] of roomy) this.rooms[i] = new Uint8Array(bytes);
-      };
-    }
     const { words, commands, uniformWords } = code;
 
     // One block of memory: uniforms and parameters, tasks, commands.
@@ -277,12 +259,15 @@ export class CpuPlan implements Executable {
           const from = this.addressOf(r.home);
           device.bytes().copyWithin(to, from, from + r.bytes);
         }
-      } else if (r.kind === 'copy' && out[i] === null) {
-        out[i] = device.copyResult(this.addressOf(r.home), r.bytes, this.rooms[i]);
-        this.rooms[i] = undefined;
-      } else if (r.kind === 'empty') out[i] = device.upload(new Uint8Array(0));
+      } else if (r.kind === 'copy' && out[i] === null)
+        out[i] = device.smallResult(this.addressOf(r.home), r.bytes);
+      else if (r.kind === 'empty') out[i] = device.upload(new Uint8Array(0));
     }
-    for (const t of targets) (t as CpuBuffer).home.host = null;
+    for (const t of targets) {
+      const { home } = t as CpuBuffer;
+      home.host = null;
+      home.kept = null;
+    }
     for (let i = 0; i < results.length; i++) {
       const r = results[i]!;
       // Two results are two buffers, or an in-place change of one would show in the other.
@@ -294,7 +279,7 @@ export class CpuPlan implements Executable {
   private stage(which: readonly number[], sources: readonly Storage[], w: Int32Array, arena: number): void {
     for (const i of which) {
       const at = arena + this.offsets[this.staging[i]!]!;
-      this.device.bytes().set(hostBytes(sources[i] as CpuBuffer | Part), at);
+      this.device.copyIn(sources[i] as CpuBuffer | Part, at);
       this.point(w, i, at);
     }
   }
@@ -331,10 +316,8 @@ export class CpuPlan implements Executable {
     device.share(this.sharedNs);
     for (let i = 0; i < segments.length; i++) {
       const s = segments[i]!;
-      if (s.kind === 'run') {
-        const meanwhile = i === segments.length - 1 ? this.makeRooms : null;
-        device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count, meanwhile);
-      } else if (s.kind === 'check') device.checkStatus(this.raising);
+      if (s.kind === 'run') device.execute(this.commandsAt + s.first * COMMAND_WORDS * 4, s.count);
+      else if (s.kind === 'check') device.checkStatus(this.raising);
       else this.hostOp(s.kernel, s.places);
     }
   }

@@ -10,15 +10,21 @@ import type { Node, Storage } from '../ir/node.ts';
 import { CHECK } from '../ir/ops/elementwise.ts';
 import { HOST_MATH } from '../ir/scalar.ts';
 import type { NativeGemm } from '../kernels/gemm.ts';
-import { CpuBuffer, Part } from './buffer.ts';
-import { AHEAD, CLOSED, CTRL, runtimeModule, SHARED, WAKE_FROM_NS } from './control.ts';
+import { CpuBuffer, type Home, Part } from './buffer.ts';
+import { CLOSED, CTRL, runtimeModule, SHARED, WAKE_FROM_NS } from './control.ts';
 import { CpuPlan } from './cpu-plan.ts';
 import type { Device, Executable, ProgramSpec } from './device.ts';
 import { Heap } from './heap.ts';
+import { type Keeper, makeKeeper } from './keeper.ts';
 import type { KernelCode } from './plan-code.ts';
 import { type Blas, type NativeBlas, Pool, platform, type Sgemm } from './pool.ts';
-import { Residents } from './resident.ts';
+import { LARGE, Residents } from './resident.ts';
 
+/** Results from this size on are kept on the engine's heap … */
+const KEEP_FROM = 1024;
+/** … as long as it is not fuller than this, which is looked at after so many bytes. */
+const HEAP_FULL = 0.25;
+const HEAP_CHECK = 4 * 1024 * 1024;
 /** Structures of kernels whose code is remembered; the oldest goes first. */
 const MAX_CODES = 1024;
 /** Results and cached sources beyond this many bytes make the oldest of them leave WASM memory. */
@@ -45,7 +51,7 @@ export class CpuDevice implements Device {
   readonly threads: number;
   private readonly native: NativeBlas | null;
   private opened: Blas | null = null;
-  private readonly runtime: { run(cmd: number, count: number, how: number): number; wait(): number };
+  private readonly runtime: { run(cmd: number, count: number, how: number): number };
   private readonly table: WebAssembly.Table;
   private readonly imports: Record<string, WebAssembly.ExportValue>;
   private readonly functions = new Map<string, number>();
@@ -56,6 +62,10 @@ export class CpuDevice implements Device {
   private moduleHead = 0;
   private moduleBytes = 0;
   private readonly residents: Residents;
+  /** Null where the engine has no arrays for it. */
+  readonly keeper: Keeper | null;
+  private keptBytes = 0;
+  private heapIsFull = false;
   private offered = 0;
   private offeredSince = 0;
   private arenaPtr = 0;
@@ -74,6 +84,7 @@ export class CpuDevice implements Device {
     this.target = { fma: detectFma() };
     this.native = platform().findBlas?.() ?? null;
     this.residents = new Residents(this.heap, (ptr, bytes) => this.copyOut(ptr, bytes));
+    this.keeper = makeKeeper(this.heap.memory, this.heap.maxPages);
     this.table = new WebAssembly.Table({ initial: 64, element: 'anyfunc' });
     let since = 0;
     this.imports = {
@@ -140,7 +151,7 @@ export class CpuDevice implements Device {
   /** Gives a buffer an address; its bytes are copied in where it has some. */
   private moveIn(b: CpuBuffer, cell: boolean): void {
     this.residents.add(b, this.alloc(b.byteLength, 'cpu'), cell);
-    if (b.host !== null) this.bytes().set(b.host, b.ptr);
+    if (b.host !== null || b.home.kept !== null) this.copyIn(b, b.ptr);
     while (this.residents.looseBytes > LOOSE_LIMIT && this.residents.evict(this.stamp, false));
   }
   private touch(b: CpuBuffer): void {
@@ -148,8 +159,29 @@ export class CpuDevice implements Device {
     b.home.stamp = this.stamp;
     this.residents.touch(b.home);
   }
-  private copyOut(ptr: number, bytes: number, out = new Uint8Array(bytes)): Uint8Array<ArrayBuffer> {
+  private copyOut(ptr: number, bytes: number): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(bytes);
     out.set(this.bytes().subarray(ptr, ptr + bytes));
+    return out;
+  }
+  /** Copies the bytes of a source that has no address to one. */
+  copyIn(s: CpuBuffer | Part, at: number): void {
+    const { home } = s instanceof Part ? s.whole : s;
+    if (home.host === null && home.kept !== null) {
+      if (s instanceof CpuBuffer) {
+        this.keeper!.restore(home.kept, at);
+        return;
+      }
+      home.host = this.fromKept(home);
+    }
+    const host = home.host!;
+    this.bytes().set(s instanceof Part ? host.subarray(s.offset, s.offset + s.byteLength) : host, at);
+  }
+  private fromKept({ kept, byteLength }: Home): Uint8Array<ArrayBuffer> {
+    const at = this.alloc(byteLength, 'cpu');
+    this.keeper!.restore(kept!, at);
+    const out = this.copyOut(at, byteLength);
+    this.heap.release(at);
     return out;
   }
   /** The arena shared by all plans: one region, as large as the largest plan so far. */
@@ -175,13 +207,14 @@ export class CpuDevice implements Device {
   }
   download(s: Storage): Uint8Array<ArrayBuffer> {
     const b = s as CpuBuffer;
-    if (b.host === null)
-      return b.ptr === 0 ? new Uint8Array(b.byteLength) : this.copyOut(b.ptr, b.byteLength);
-    return b.host.slice();
+    if (b.host !== null) return b.host.slice();
+    if (b.ptr !== 0) return this.copyOut(b.ptr, b.byteLength);
+    return b.home.kept === null ? new Uint8Array(b.byteLength) : this.fromKept(b.home);
   }
   peek(s: Storage): Uint8Array {
     const { host, ptr, byteLength } = s as CpuBuffer;
-    return host ?? (ptr === 0 ? new Uint8Array(byteLength) : this.bytes().subarray(ptr, ptr + byteLength));
+    if (host !== null) return host;
+    return ptr === 0 ? this.download(s) : this.bytes().subarray(ptr, ptr + byteLength);
   }
   clone(s: Storage): CpuBuffer {
     return new CpuBuffer(s.byteLength, this.download(s));
@@ -284,17 +317,12 @@ export class CpuDevice implements Device {
     this.offered = 0;
     this.offeredSince = now;
   }
-  /**
-   * Runs commands; throws what went wrong on any thread. `meanwhile` runs when this thread has nothing left to do and others
-   * may still be at the last command.
-   */
-  execute(commands: number, count: number, meanwhile: (() => void) | null = null): void {
+  /** Runs commands; throws what went wrong on any thread. */
+  execute(commands: number, count: number): void {
     const shared = this.pool.ready > 0;
     let silent: number;
     try {
-      silent = this.runtime.run(commands, count, shared ? (meanwhile === null ? SHARED : SHARED | AHEAD) : 0);
-      meanwhile?.();
-      if (shared && meanwhile !== null && silent === 0) silent = this.runtime.wait();
+      silent = this.runtime.run(commands, count, shared ? SHARED : 0);
     } catch (e) {
       this.callOff(this.patience);
       throw e;
@@ -389,8 +417,23 @@ export class CpuDevice implements Device {
   drop(b: CpuBuffer): void {
     if (b.ptr !== 0) this.residents.drop(b.home);
   }
-  /** A buffer with these bytes of WASM memory, in `room` where there is some. */
-  copyResult(ptr: number, bytes: number, room?: Uint8Array<ArrayBuffer>): CpuBuffer {
-    return new CpuBuffer(bytes, this.copyOut(ptr, bytes, room));
+  /** A small result whose bytes are at an address that others will use. */
+  smallResult(ptr: number, bytes: number): CpuBuffer {
+    if (bytes < KEEP_FROM || bytes >= LARGE || !this.mayKeep(bytes)) return this.copyResult(ptr, bytes);
+    const b = new CpuBuffer(bytes, null);
+    b.home.kept = this.keeper!.keep(ptr, (bytes + 15) >> 4);
+    return b;
+  }
+  private mayKeep(bytes: number): boolean {
+    if (this.keeper === null) return false;
+    this.keptBytes += bytes;
+    if (this.keptBytes >= HEAP_CHECK) {
+      this.keptBytes = 0;
+      this.heapIsFull = (platform().heapUse?.() ?? 0) > HEAP_FULL;
+    }
+    return !this.heapIsFull;
+  }
+  copyResult(ptr: number, bytes: number): CpuBuffer {
+    return new CpuBuffer(bytes, this.copyOut(ptr, bytes));
   }
 }

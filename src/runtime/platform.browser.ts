@@ -15,6 +15,7 @@ setPlatform({
     ? 'this page'
     : 'a page that is not cross-origin isolated (it lacks the COOP and COEP headers)',
   findBlas: null,
+  heapUse: null,
   cores: globalThis.navigator?.hardwareConcurrency ?? 1,
   spawn: isolated
     ? (source, data) => {

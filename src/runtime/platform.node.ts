@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { setFlagSource } from '../base/env.ts';
 import { setLog } from '../base/log.ts';
@@ -16,6 +17,10 @@ setPlatform({
   name: `Node ${process.versions.node}`,
   cores: availableParallelism(),
   findBlas,
+  heapUse: () => {
+    const { used_heap_size, heap_size_limit } = getHeapStatistics();
+    return used_heap_size / heap_size_limit;
+  },
   spawn: (source, data) => {
     const start = `const d = require('node:worker_threads').workerData;
       serve(d, d.blas && (${WORKER_BLAS})(require, d.blas, d.memory));`;

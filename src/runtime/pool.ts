@@ -42,9 +42,11 @@ interface Platform {
   readonly cores: number;
   readonly name: string;
   readonly findBlas: (() => NativeBlas) | null;
+  /** How full the engine's heap is, from 0 to 1; null where that cannot be known. */
+  readonly heapUse: (() => number) | null;
 }
 
-let chosen: Platform = { spawn: null, cores: 1, name: 'an unknown platform', findBlas: null };
+let chosen: Platform = { spawn: null, cores: 1, name: 'an unknown platform', findBlas: null, heapUse: null };
 /** Called once by the platform's entry. */
 export function setPlatform(p: Platform): void {
   chosen = p;

@@ -77,7 +77,7 @@ export class Residents {
     for (const h of this.homes) {
       if ((h.cell && !cells) || h.stamp === stamp) continue;
       const dead = h.owner !== null && h.owner.deref() === undefined;
-      if (!dead) h.host ??= this.copyOut(h.ptr, h.byteLength);
+      if (!dead && h.kept === null) h.host ??= this.copyOut(h.ptr, h.byteLength);
       this.drop(h);
       return true;
     }

@@ -387,10 +387,10 @@ export const exp: UnaryOp = mathOp({
   cost: 10,
   samples: anywhere,
 });
-/** A third cheaper than exp in float32. */
+/** For weights relative to the largest: a third cheaper than exp in float32, which has only subnormals from −87 down. */
 export const expWeight: UnaryOp = mathOp({
   name: 'expWeight',
-  doc: 'eˣ of x ≤ 0, for weights relative to the largest: 0 from −87 down, where float32 has only subnormals',
+  doc: 'eˣ of x ≤ 0, and 0 from −87 down',
   d: (g, _, y) => mul(g, y),
   cost: 7,
   samples: on([-3, 0]),

@@ -269,9 +269,10 @@ export const amax: ReduceOp = reduction({
   needsElements: true,
   vjp: share,
 });
+/** What a softmax subtracts. */
 export const top: ReduceOp = reduction({
   name: 'top',
-  doc: 'the largest x over dims that is not NaN, −∞ where there is none: what a softmax subtracts',
+  doc: 'the largest number over dims, −∞ where all are NaN',
   fold: FOLD_TOP,
   needsElements: true,
   vjp: share,
