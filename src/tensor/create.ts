@@ -85,12 +85,7 @@ const ARRAY_DTYPE: Record<string, DType> = {
 const isTyped = (x: unknown): x is TypedArray => ArrayBuffer.isView(x) && !(x instanceof DataView);
 
 const notShared = (got: string) =>
-  new ValueError(
-    'tensor',
-    'copy: false needs a typed array whose elements are of the dtype',
-    got,
-    'leave copy out, or pass for example a Float32Array for float32',
-  );
+  new ValueError('tensor', 'copy: false needs a typed array of the dtype', got, 'leave copy out');
 
 /**
  * A tensor from numbers, nested arrays or a typed array. `shape` reshapes a flat array.
