@@ -85,16 +85,19 @@ export function batches(
   batch: number,
 ): { x: Float32Array<ArrayBuffer>; y: Int32Array<ArrayBuffer> }[] {
   const state = Uint32Array.of(12345);
+  const draw = (): void => {
+    state[0] = Math.imul(state[0]!, 1664525) + 1013904223;
+  };
   // Filled in place: garbage made here would count as the memory of what is measured.
   return Array.from({ length: 8 }, () => {
     const x = new Float32Array(batch * features);
     for (let i = 0; i < x.length; i++) {
-      state[0] = Math.imul(state[0]!, 1664525) + 1013904223;
+      draw();
       x[i] = state[0]! / 2 ** 31 - 1;
     }
     const y = new Int32Array(batch);
     for (let i = 0; i < batch; i++) {
-      state[0] = Math.imul(state[0]!, 1664525) + 1013904223;
+      draw();
       y[i] = Math.floor((state[0]! / 2 ** 32) * classes);
     }
     return { x, y };

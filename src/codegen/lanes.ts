@@ -3,7 +3,7 @@
 
 import { DTYPES } from '../base/dtype.ts';
 import type { Affine, E, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
-import { isMathOp, splat } from '../ir/scalar.ts';
+import { isMathOp, splat, termsOf } from '../ir/scalar.ts';
 import { loopVarOf } from '../schedule/affine.ts';
 import type { LoopKernel } from '../schedule/kernel.ts';
 import { exprsOf, hasLoopsInside, type Sink, type StoreSink } from './sinks.ts';
@@ -119,8 +119,7 @@ export class Lanes {
       if (seen.has(e) || !(this.deps.free(e) & b)) return true;
       seen.add(e);
       if (e.type === 'f64' || e.type === 'i64') return false;
-      const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-      if (at !== null && !at.terms.every(([t]) => ok(t))) return false;
+      if (!termsOf(e).every(([t]) => ok(t))) return false;
       if (e.op === 'reduce') {
         const d = e.data as ReduceData;
         if (d.position !== null && !ok(d.position)) return false;

@@ -1,8 +1,8 @@
 // The order of loops, and loops that run through memory as one.
 // In: the loops of a kernel, its sinks. Out: fewer loops, better ordered. Not its job: vectors.
 
-import type { Affine, E, LoadData, ReduceData } from '../ir/scalar.ts';
-import { LoopVar, m, rebuild, reduce, varOf } from '../ir/scalar.ts';
+import type { Affine, E, ReduceData } from '../ir/scalar.ts';
+import { affineIn, LoopVar, m, rebuild, reduce, varOf } from '../ir/scalar.ts';
 import { loopVarOf } from '../schedule/affine.ts';
 import type { LoopKernel } from '../schedule/kernel.ts';
 import { accesses, type FoldSink, mapSink, type Sink, substitute } from './sinks.ts';
@@ -102,7 +102,7 @@ function join(a: LoopVar, b: LoopVar, sinks: readonly Sink[]): { v: LoopVar; sin
     if (seen.has(e)) return true;
     seen.add(e);
     if (e.op === 'var') return e.data !== a && e.data !== b;
-    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
+    const at = affineIn(e);
     if (at !== null && !(ok(at) && at.terms.every(([t]) => t.op === 'var' || fits(t)))) return false;
     if (e.op === 'reduce') {
       const { position } = e.data as ReduceData;

@@ -2,6 +2,7 @@
 // In: a LoopProgram. Out: text. Not its job: bytes (wasm.ts).
 
 import type { Affine, CheckedData, E, LoadData, LoopVar, ReduceData } from '../ir/scalar.ts';
+import { termsOf } from '../ir/scalar.ts';
 import type { LoopProgram, Stmt } from './loop.ts';
 
 const INFIX: Record<string, string> = { add: '+', sub: '-', mul: '*', div: '/', lt: '<', le: '<=', eq: '==', ne: '!=', and: '&', or: '|', xor: '^', shl: '<<', shr: '>>', shru: '>>>' }; // biome-ignore format: a table
@@ -101,8 +102,7 @@ function countUses(body: readonly Stmt[]): Map<E, number> {
     uses.set(e, n + 1);
     if (n > 0) return;
     e.args.forEach(visit);
-    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-    for (const [t] of at?.terms ?? []) visit(t);
+    for (const [t] of termsOf(e)) visit(t);
   };
   const walk = (list: readonly Stmt[]): void => {
     for (const s of list) {

@@ -133,8 +133,7 @@ export interface CheckedData {
 
 /** The table of one kernel's expressions. */
 export class Exprs {
-  private readonly table = new Map<string, E>();
-  private readonly plain = new Map<number, E>();
+  private readonly table = new Map<string | number, E>();
   private count = 0;
   /** Where this is false the value being built is not used: a check must not fail there. */
   guard: E | null = null;
@@ -147,18 +146,12 @@ export class Exprs {
     data: unknown = null,
     key = '',
   ): E {
-    const plain = key === '' && op !== 'const' ? plainKey(op, type, lanes, args) : -1;
-    if (plain >= 0) {
-      let e = this.plain.get(plain);
-      if (e === undefined) {
-        e = new E(this.count++, op, type, lanes, args, value, data);
-        this.plain.set(plain, e);
-      }
-      return e;
+    let k: string | number = key === '' && op !== 'const' ? plainKey(op, type, lanes, args) : -1;
+    if (k === -1) {
+      k = `${op} ${type}${lanes} ${key}`;
+      if (op === 'const') k += Object.is(value, -0) ? '-0' : `${value}`;
+      for (let i = 0; i < args.length; i++) k += `,${args[i]!.id}`;
     }
-    let k = `${op} ${type}${lanes} ${key}`;
-    if (op === 'const') k += Object.is(value, -0) ? '-0' : `${value}`;
-    for (let i = 0; i < args.length; i++) k += `,${args[i]!.id}`;
     let e = this.table.get(k);
     if (e === undefined) {
       e = new E(this.count++, op, type, lanes, args, value, data);
@@ -169,7 +162,7 @@ export class Exprs {
 }
 const TYPE_CODE: Readonly<Record<ComputeType, number>> = { b: 0, i32: 1, i64: 2, f32: 3, f64: 4 };
 const opCodes = new Map<EOp, number>();
-/** An operation on up to three of the first 2¹³ expressions as one number, which costs a fifth of a text; else -1. */
+/** An operation on up to three of the first 2¹³ expressions as one number, which leaves less garbage than a text; else -1. */
 function plainKey(op: EOp, type: ComputeType, lanes: 1 | 4, args: readonly E[]): number {
   if (args.length === 0 || args.length > 3) return -1;
   let code = opCodes.get(op);
@@ -481,10 +474,11 @@ export function rebuildAffine(at: Affine, leaf: (e: E) => E | null, memo: Map<E,
   }
   return out;
 }
+/** The index that an expression is or reads at; null for any other. */
+export const affineIn = (e: E): Affine | null =>
+  e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
 const NO_TERMS: Affine['terms'] = [];
-/** The terms of an expression that is an index or reads at one. */
-export const termsOf = (e: E): Affine['terms'] =>
-  e.op === 'load' ? (e.data as LoadData).at.terms : e.op === 'index' ? (e.data as Affine).terms : NO_TERMS;
+export const termsOf = (e: E): Affine['terms'] => affineIn(e)?.terms ?? NO_TERMS;
 /** Reads an expression as an index where it is one. */
 export function asAffine(e: E): Affine {
   if (e.op === 'const') return { c: Number(e.value), terms: [] };

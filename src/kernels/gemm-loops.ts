@@ -1,8 +1,8 @@
 // The loops of a product as its tiles run them: loops that walk through memory as one are one loop.
 // In: a GemmKernel. Out: the same with fewer and longer loops. Not its job: tiles (gemm-tile.ts).
 
-import type { Affine, E, LoadData } from '../ir/scalar.ts';
-import { addScaled, asAffine, LoopVar, m, rebuild, varOf } from '../ir/scalar.ts';
+import type { Affine, E } from '../ir/scalar.ts';
+import { addScaled, affineIn, asAffine, LoopVar, m, rebuild, varOf } from '../ir/scalar.ts';
 import { loopVarOf } from '../schedule/affine.ts';
 import type { GemmKernel, KernelStore } from '../schedule/kernel.ts';
 import { coefficient, without } from './gemm-pack.ts';
@@ -97,7 +97,7 @@ function indicesOf(stores: readonly KernelStore[]): Affine[] | null {
     if (seen.has(e)) return true;
     seen.add(e);
     if (loopVarOf(e) !== null) return false;
-    const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
+    const at = affineIn(e);
     if (at !== null) {
       out.push(at);
       for (const [t] of at.terms) if (loopVarOf(t) === null && !visit(t)) return false;

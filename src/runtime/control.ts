@@ -79,9 +79,8 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
   // Imports: late() → 1 when the caller has waited too long.
   const LATE = 0;
   const lateType: FuncType = { params: [I32], results: [I32] };
-  const WAIT = 3;
 
-  // locals: 0 cmd, 1 count, 2 how, 3 fn, 4 tasks, 5 n, 6 i, 7 word, 8 task
+  // locals: 0 cmd, 1 count, 2 how, 3 fn, 4 tasks, 5 n, 6 i, 7 word, 8 task, 9 spins
   const r = new Code();
   const run = {
     CMD: 0,
@@ -93,6 +92,7 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
     I: 6,
     WORD: 7,
     TASK: 8,
+    SPINS: 9,
   };
   r.block().get(run.COUNT).op('i32.eqz').brIf(0).loop();
   r.get(run.CMD).mem('i32.load', 0).set(run.FN);
@@ -136,25 +136,28 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
   claim(r, run.WORD, run.I).get(run.WORD).op('i32.ne').brIf(0).end();
   r.i32(CTRL.mine).i32(CTRL.mine).mem('i32.load').i32(1).op('i32.add').mem('i32.store');
   r.br(0).end().end();
-  r.call(WAIT).if().i32(1).op('return').end();
+  // Wait only for tasks that others have claimed: I is what `done` will be.
+  r.i32(CTRL.doneBefore)
+    .mem('i32.load')
+    .get(run.N)
+    .op('i32.add')
+    .i32(CTRL.mine)
+    .mem('i32.load')
+    .op('i32.sub');
+  r.set(run.I).i32(0).set(run.SPINS);
+  r.block().loop();
+  r.i32(CTRL.done).mem('i32.atomic.load').get(run.I).op('i32.eq').brIf(1);
+  r.get(run.SPINS).i32(1).op('i32.add').tee(run.SPINS).i32(0xfffff).op('i32.and').op('i32.eqz').if();
+  r.get(run.SPINS).call(LATE).if().i32(1).op('return').end();
+  r.end().br(0).end().end();
+  r.i32(CTRL.doneBefore).get(run.I).mem('i32.store');
+  r.i32(CTRL.mine).get(run.N).mem('i32.store');
   r.end();
   r.get(run.CMD)
     .i32(COMMAND_WORDS * 4)
     .op('i32.add')
     .set(run.CMD);
   r.get(run.COUNT).i32(1).op('i32.sub').tee(run.COUNT).brIf(0).end().end().i32(0);
-
-  // Only for tasks that others have claimed. locals: 0 what `done` will be, 1 spins
-  const v = new Code();
-  v.i32(CTRL.doneBefore).mem('i32.load').i32(CTRL.jobCount).mem('i32.load').op('i32.add');
-  v.i32(CTRL.mine).mem('i32.load').op('i32.sub').set(0);
-  v.block().loop();
-  v.i32(CTRL.done).mem('i32.atomic.load').get(0).op('i32.eq').brIf(1);
-  v.get(1).i32(1).op('i32.add').tee(1).i32(0xfffff).op('i32.and').op('i32.eqz').if();
-  v.get(1).call(LATE).if().i32(1).op('return').end();
-  v.end().br(0).end().end();
-  v.i32(CTRL.doneBefore).get(0).mem('i32.store');
-  v.i32(CTRL.mine).i32(CTRL.jobCount).mem('i32.load').mem('i32.store').i32(0);
 
   // locals: 0 spin limit, 1 modules known, 2 word, 3 index, 4 spins, 5 fn, 6 task, 7 tasks
   const w = new Code();
@@ -179,17 +182,12 @@ export function runtimeModule(maxPages: number): Uint8Array<ArrayBuffer> {
     imports: [{ name: 'late', type: lateType }],
     types: [KERNEL_TYPE],
     funcs: [
-      { type: RUN_TYPE, locals: new Array(6).fill(I32), code: r.out, exported: 'run' },
+      { type: RUN_TYPE, locals: new Array(7).fill(I32), code: r.out, exported: 'run' },
       {
         type: { params: [I32, I32], results: [I32] },
         locals: new Array(6).fill(I32),
         code: w.out,
         exported: 'worker',
-      },
-      {
-        type: { params: [], results: [I32] },
-        locals: new Array(2).fill(I32),
-        code: v.out,
       },
     ],
     tableBase: -1,

@@ -21,7 +21,7 @@ import {
   type Value,
   writesOf,
 } from '../schedule/kernel.ts';
-import { keyOf } from '../schedule/kernel-key.ts';
+import { kernelKey } from '../schedule/kernel-key.ts';
 import type { Lifetime } from '../schedule/memory.ts';
 import { MAX_TASKS, SHARED, WAKE_FROM_NS, WAKES } from './control.ts';
 import type { CpuDevice } from './cpu.ts';
@@ -169,7 +169,7 @@ export class PlanCode {
       });
       return { pieces: coded, scratch };
     };
-    const code = flag('DEBUG') >= 4 ? make() : this.device.kernelCode(keyOf(kernel), make);
+    const code = flag('DEBUG') >= 4 ? make() : this.device.kernelCode(kernelKey(kernel), make);
     return { kernel, ...code, info: infoOf(kernel) };
   }
   private point({ home, offset }: Place): void {

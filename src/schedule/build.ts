@@ -434,8 +434,7 @@ function fitsLanes(e: E, seen = new Set<E>()): boolean {
   if (e.type === 'i64' || e.type === 'f64') return false;
   if (seen.has(e)) return true;
   seen.add(e);
-  const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-  return [...e.args, ...(at?.terms ?? []).map(t => t[0])].every(x => fitsLanes(x, seen));
+  return [...e.args, ...termsOf(e).map(t => t[0])].every(x => fitsLanes(x, seen));
 }
 const AGAIN = Symbol('build the kernel again');
 
@@ -486,10 +485,7 @@ function contains(e: E, part: E, seen = new Set<E>()): boolean {
   if (e === part) return true;
   if (seen.has(e)) return false;
   seen.add(e);
-  const at = e.op === 'load' ? (e.data as LoadData).at : e.op === 'index' ? (e.data as Affine) : null;
-  return (
-    e.args.some(a => contains(a, part, seen)) || (at?.terms.some(t => contains(t[0], part, seen)) ?? false)
-  );
+  return e.args.some(a => contains(a, part, seen)) || termsOf(e).some(t => contains(t[0], part, seen));
 }
 /** A value that waits for a check; a checked index is never negative. */
 const tied = (value: E, check: E): E => {

@@ -65,7 +65,7 @@ class Writer {
   }
 }
 
-export function keyOf(k: LoopKernel | GemmKernel | OwnKernelCall): string {
+export function kernelKey(k: LoopKernel | GemmKernel | OwnKernelCall): string {
   const w = new Writer();
   w.add(k.kind, k.buffers.length, k.work);
   if (k.kind === 'loop') {

@@ -175,10 +175,10 @@ function collect(
   out.push(x);
 }
 
-/** So many times one number; zeros touch no memory. */
+/** So many times one number; of zeros no byte is touched. */
 export function sameNumbers(n: number, value: number, dtype: DType): TypedArray {
   const out = typedArray(dtype, new ArrayBuffer(n * DTYPES[dtype].bytes));
-  if (value !== 0) for (let i = 0; i < n; i++) writeElement(out, dtype, i, value);
+  if (!Object.is(value, 0)) for (let i = 0; i < n; i++) writeElement(out, dtype, i, value);
   return out;
 }
 

@@ -1,7 +1,7 @@
 // R3: views and detach() share the base's memory, results do not; what was computed before a change keeps its value.
 
 import { describe, expect, it } from 'vitest';
-import { compile, noGrad, range, type Tensor, tensor } from '../../src/index.ts';
+import { compile, full, noGrad, range, type Tensor, tensor } from '../../src/index.ts';
 import '../../src/runtime/reference.ts';
 
 const base = (): Tensor =>
@@ -216,4 +216,13 @@ describe('tensor() from a typed array', () => {
     expect(() => tensor(base(), { copy: false })).toThrow(/leave copy out/);
     expect(data(tensor(ints, { copy: false }))).toEqual([1, 2]);
   });
+});
+
+it('full() of a leaf keeps the sign of zero', () => {
+  const signs = [0, -0, 2].map(value => data(full([2], value, { requiresGrad: true })));
+  expect(signs).toEqual([
+    [0, 0],
+    [-0, -0],
+    [2, 2],
+  ]);
 });
