@@ -294,10 +294,9 @@ export class CpuDevice implements Device {
     if (this.pool.started === 0) return;
     const at = this.alloc(bytes.length + 16, 'cpu');
     const w = this.words();
-    w.set([this.moduleHead, bytes.length, this.nextFunction, 0], at >> 2);
+    w.set([this.moduleHead, bytes.length, this.nextFunction, ++this.moduleCount], at >> 2);
     this.bytes().set(bytes, at + 16);
     this.moduleHead = at;
-    this.moduleCount++;
     Atomics.store(w, CTRL.moduleHead >> 2, at);
     Atomics.store(w, CTRL.moduleSeq >> 2, this.moduleCount);
   }

@@ -69,21 +69,26 @@ const serve = ({ memory, runtime, names, C, spins }, sgemm) => {
   const e = { m: memory, t: table, late: () => 0, sgemm: sgemm ?? (() => {}) };
   for (const n of names) e[n] = n in Math ? Math[n] : n === 'rem' ? (a, b) => a % b : () => { throw new Error(n + ' on a worker'); };
   const rt = new WebAssembly.Instance(new WebAssembly.Module(runtime), { e }).exports;
+  // Memory that another thread has grown is seen here after a while, or when this thread asks to grow it by nothing.
+  const upTo = end => {
+    while (memory.buffer.byteLength < end) memory.grow(0);
+    return fresh();
+  };
   let known = 0;
   const update = () => {
-    const w = fresh();
-    const seq = Atomics.load(w, at(C.moduleSeq));
     const list = [];
-    for (let p = Atomics.load(w, at(C.moduleHead)), n = seq; n > known; n--, p = fresh()[at(p)]) list.push(p);
+    // The newest record says which it is: the number and the head in shared memory are two words, of two moments.
+    for (let p = Atomics.load(fresh(), at(C.moduleHead)); p !== 0 && upTo(p + 16)[at(p) + 3] > known; p = fresh()[at(p)]) list.push(p);
     for (const p of list.reverse()) {
       const v = fresh();
       const size = v[at(p) + 1], need = v[at(p) + 2];
+      upTo(p + 16 + size);
       if (table.length < need) table.grow(need - table.length);
       const bytes = new Uint8Array(size);
       bytes.set(new Uint8Array(memory.buffer, p + 16, size));
       new WebAssembly.Instance(new WebAssembly.Module(bytes), { e });
+      known = v[at(p) + 3];
     }
-    known = seq;
   };
   update();
   Atomics.add(words, at(C.ready), 1);

@@ -390,6 +390,8 @@ export class TensorCore {
     }
     if (on === this._leaf && (on || !this._node.needsGrad)) return self;
     const n = this.node();
+    // A pending value of a cell may have readers, which the next node would not know of.
+    if (n.value === null && this._cell !== null && recording.now === null) realize([n]);
     if (!this._leaf && n.needsGrad) {
       if (on) return self;
       throw new GradError(
